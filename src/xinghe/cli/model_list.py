@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -30,6 +29,7 @@ from xinghe.cli.service import Told, models, running
 from xinghe.cli.tried import Tried
 from xinghe.configuration import ConfigurationError, Configurations, served
 from xinghe.configuration.files import MODELS, Files
+from xinghe.outbound import origin_of
 from xinghe.outbound.replicas import ServerState
 from xinghe.settings import Settings, SettingsError, load
 from xinghe.storage import Database, LocalServer
@@ -214,12 +214,7 @@ def behind(spec: Any) -> tuple[str, str]:
         case DiffusersDeployment():
             return (Path(spec.weights).name if spec.path else f"{spec.hub}:{spec.weights}"), ""
         case _:
-            return ", ".join(_origin(each.url) for each in spec.replicas), spec.model
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+            return ", ".join(origin_of(each.url) for each in spec.replicas), spec.model
 
 
 def _weights(settings: Settings) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.client import Client, Server
+from xinghe.outbound.client import Client, Server, origin_of
 from xinghe.outbound.connections import proxy_for
 from xinghe.outbound.faults import (
     UNREADABLE,

@@ -41,6 +41,12 @@ TOLD_EVERY = 60.0
 """Seconds between two lines of the log that tell the same trouble."""
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port: fit to be shown, as keys may stand in the rest of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 class Client:
     """Connections to servers, kept open between calls.
 
@@ -191,9 +197,7 @@ class Server(Client):
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port: fit for the log, as keys may stand in the rest of a URL."""
-        parts = urlsplit(self._base)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return origin_of(self._base)
 
     def holds(self, url: str) -> bool:
         """Whether a URL leads to this very server."""

@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+from xinghe.outbound import origin_of
 from xinghe.search.corpus import DOCUMENTATION, Collection, Corpus
 from xinghe.settings import Settings
 from xinghe.storage import StorageError
@@ -13,7 +14,7 @@ def told(settings: Settings) -> str:
     """One line. What is indexed is read from the corpus, where that can be read."""
     search = settings.search
     if search.provider == "searxng":
-        return f"web search: SearXNG at {search.url}"
+        return f"web search: SearXNG at {origin_of(search.url)}"
     if search.provider == "baidu":
         return "web search: Baidu"
     try:

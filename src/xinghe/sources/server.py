@@ -11,11 +11,11 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from xinghe.catalog import Kind
-from xinghe.outbound import CallFailed, Refused, Server, Unreadable, decoded
+from xinghe.outbound import CallFailed, Refused, Server, Unreadable, decoded, origin_of
 from xinghe.settings import nearest, shape
 from xinghe.sources.draft import UPSTREAM, Draft, Key, Say, believed, in_time
 from xinghe.sources.faults import told
-from xinghe.sources.source import LONGEST, Endpoint, SourceError, is_name, origin_of
+from xinghe.sources.source import LONGEST, Endpoint, SourceError, is_name
 
 CONNECT, SILENCE = 5.0, 15.0
 """Seconds."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from xinghe.outbound import origin_of
 from xinghe.settings import nearest, suggestion
 from xinghe.weights import UnknownWeight, load_index
 from xinghe.weights import resolve as resolve_weight
@@ -88,12 +89,6 @@ Source = File | Known | Repository | Ollama | Endpoint
 def is_name(name: object) -> bool:
     """Whether a model's name can be shown on a terminal, and kept."""
     return isinstance(name, str) and 0 < len(name) <= LONGEST and name.isprintable()
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port: a path or query may hold what is nobody's business."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def parse_all(texts: Sequence[str]) -> Source:

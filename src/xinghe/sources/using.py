@@ -20,7 +20,7 @@ from xinghe.catalog import (
 )
 from xinghe.configuration.merging import patched
 from xinghe.engines.llamacpp.admission import with_spare
-from xinghe.outbound import CallFailed
+from xinghe.outbound import CallFailed, origin_of
 from xinghe.settings import Settings
 from xinghe.sources.change import change_of, name_of, of_kind, twin_of
 from xinghe.sources.draft import Draft, Key, Say
@@ -36,7 +36,6 @@ from xinghe.sources.source import (
     Repository,
     Source,
     SourceError,
-    origin_of,
 )
 from xinghe.sources.trial import Trial, try_embedder, try_images, try_llamacpp, try_upstream
 from xinghe.sources.undoing import tidy, unknown
