@@ -14,7 +14,7 @@ from tests.kit.raw import Connection
 from tests.kit.server import Server, free_port
 
 from bench.harness import CATALOG
-from bench.peers.load import Gateway
+from bench.peers.load import Gateway, Missing
 from bench.peers.yardstick import TOKEN
 
 CHAT = "/v1/chat/completions"
@@ -43,10 +43,6 @@ http {{
     }}
 }}
 """
-
-
-class Missing(Exception):
-    """A peer that this machine does not have; the text says what would bring it."""
 
 
 @contextmanager

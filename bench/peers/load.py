@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -64,8 +65,14 @@ class Gateway(msgspec.Struct, frozen=True):
         return sum(int(process.memory_info().rss) for process in self.tree)
 
 
+class Missing(Exception):
+    """What this machine does not have; the text says what would bring it."""
+
+
 def built(folder: Path, name: str) -> Path:
-    """One of the two C programs beside this file, compiled. Raises `CalledProcessError`."""
+    """One of the two C programs beside this file, compiled. Raises `Missing`."""
+    if shutil.which("cc") is None:
+        raise Missing("it needs a C compiler: apt-get install gcc libc6-dev")
     program = folder / name
     source = Path(__file__).with_name(f"{name}.c")
     subprocess.run(["cc", "-O2", "-Wall", "-o", str(program), str(source)], check=True)

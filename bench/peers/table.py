@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.kit.server import free_port
 
-from bench.peers.gateways import PEERS, Missing, running
-from bench.peers.load import ADDED, WORKS, Gateway, asked, built
+from bench.peers.gateways import PEERS, running
+from bench.peers.load import ADDED, WORKS, Gateway, Missing, asked, built
 
 ROUNDS = 3
 
@@ -21,7 +21,11 @@ async def run(folder: Path) -> None:
 
 
 def _run(folder: Path) -> None:
-    load, mock = built(folder, "load"), built(folder, "mock")
+    try:
+        load, mock = built(folder, "load"), built(folder, "mock")
+    except Missing as missing:
+        print(f"peers is not measured: {missing}")
+        return
     with ExitStack() as stack:
         upstream = free_port()
         stack.enter_context(running([str(mock), str(upstream)], upstream))
