@@ -188,7 +188,8 @@ def test_the_form_of_a_passage_is_another(api: Api) -> None:
 
 def test_models(api: Api) -> None:
     refused(embed(api, model=""), 400, "invalid_request_error", "invalid_model", "model is empty")
-    refused(embed(api, model="bge-9"), 404, "invalid_request_error", "no_such_model")
+    reply = embed(api, model="bge-9")
+    refused(reply, 404, "invalid_request_error", "no_such_model", "--new embedding")
     malformed(embed(api, model="deepseek-v3"), "embedding", "chat", param="model")
     malformed(api.chat(model="embedding-v1"), "chat", "embedding", param="model")
     malformed(embed(api, model=7), param="model")

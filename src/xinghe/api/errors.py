@@ -148,12 +148,15 @@ def refuse(field: str, value: Any, allowed: str) -> ApiError:
     )
 
 
-def no_such_model(name: str, *, param: str | None = None) -> ApiError:
-    """A name that the catalog does not hold, with where the others stand and how it gets there."""
+def no_such_model(name: str, kind: str = "chat", *, param: str | None = None) -> ApiError:
+    """A name that the catalog does not hold, with where the others stand and how it gets there.
+
+    `kind` is what was asked of it.
+    """
     return ApiError(
         Errors.NO_SUCH_MODEL,
         f"no such model: {name[:80]!r}; GET /models lists them all; whoever runs the service makes "
-        "one by `xinghe models use NAME SOURCE --new chat`",
+        f"one by `xinghe models use NAME SOURCE --new {kind}`",
         param=param,
     )
 

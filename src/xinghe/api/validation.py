@@ -277,7 +277,7 @@ def _card(name: Any, kind: Kind, catalog: Catalog, principal: Principal) -> Mode
         raise refuse("model", name, "the id of a model")
     card = catalog.models.get(name)
     if card is None:
-        raise no_such_model(name, param="model")
+        raise no_such_model(name, kind.value, param="model")
     if not principal.may_use(name):
         raise ApiError(
             Errors.MODEL_NOT_PERMITTED, f"No permission to use the model {name}", param="model"
