@@ -101,6 +101,8 @@ class UpstreamDeployment(
     """Whether it tells how likely its tokens were."""
     stream_options: bool = True
     """Whether it is asked for its usage."""
+    gather_ms: Annotated[int, Meta(ge=0, le=1000)] = 15
+    """Milliseconds of a fast stream that are passed on together, behind its beginning."""
     whole: bool = False
     """Whether what its client wants whole is asked of it whole, and not as a stream: then it is not
     known how much was made for a client that leaves."""

@@ -19,5 +19,6 @@ from xinghe.outbound.faults import (
     decoded,
     items,
 )
+from xinghe.outbound.gathering import Gathering
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
 from xinghe.outbound.tries import PAUSES, RETRY_AFTER, tries

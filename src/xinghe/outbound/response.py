@@ -121,8 +121,11 @@ class Response:
 
     async def rest(self) -> None:
         """Wait where the work on this answer has been more than its share."""
-        if not (seconds := self.pace.wait()):
-            return
+        if seconds := self.pace.wait():
+            await self.pause(seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Leave what comes meanwhile to be read at once."""
         connection = self._response.connection
         transport = connection.transport if connection else None
         if transport is None or not transport.is_reading():
@@ -199,6 +202,11 @@ class EventStream:
         self._unparsed: deque[bytes] = deque()
         self._ready: deque[bytes] = deque()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether more has come than was taken."""
+        return bool(self._ready or self._unparsed)
+
     async def next(self, until: float | None = None) -> list[bytes]:
         """The next events, at most `EVENTS_AT_ONCE`; none at the end of the answer.
 
@@ -220,7 +228,7 @@ class EventStream:
                 await asyncio.sleep(0)
         taken = min(len(self._ready), EVENTS_AT_ONCE)
         events = [self._ready.popleft() for _ in range(taken)]
-        if self._ready or self._unparsed:
+        if self.has_more:
             # What came at once is no reason to keep others waiting.
             await asyncio.sleep(0)
         return events
