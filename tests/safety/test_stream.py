@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.pace import allowed
-from tests.safety.lists import matcher
+from tests.safety.lists import matcher, sentences
 from tests.safety.model import BAD, serving
 from xinghe.safety import Moderator, Reviewer, StreamScanner, Verdict
 from xinghe.safety.lexicon import lexicon
@@ -60,6 +60,22 @@ def test_chunks_do_not_matter(
     assert verdict is not None or whole == text
     # What is shown holds no finding, and whatever followed it begins one.
     assert watch.check(whole + "。") is None
+
+
+def test_of_the_lexicon_pieces_do_not_matter_either() -> None:
+    """A long piece is passed over where no phrase begins; a character is read in any case."""
+    watch = Matcher(lexicon())
+    lines = [
+        line.split("\t")[-1] for line in (*sentences("unsafe.txt"), *sentences("nearmiss.txt"))
+    ]
+    found = 0
+    for pair in pairwise(lines):
+        text = "。".join(pair)
+        singly = shown(watch, list(text))
+        assert shown(watch, [text]) == singly
+        assert shown(watch, [text[at : at + 12] for at in range(0, len(text), 12)]) == singly
+        found += singly[1] is not None
+    assert 0 < found < len(lines)
 
 
 @given(
