@@ -134,7 +134,8 @@ class LocalProvider(msgspec.Struct):
         hits: dict[int, list[_Hit]] = {}
         for passage in fuse([by_terms, [passage for passage, _ in by_meaning]]):
             hit = _Hit(*connection.execute(_PASSAGE, (passage,)).get)
-            covered = max(coverage(each, hit.terms) for each in wanted)
+            given = hit.terms
+            covered = max(coverage(each, given) for each in wanted)
             if passage in near or covered >= LEAST_COVERAGE:
                 hits.setdefault(hit.document, []).append(hit)
         found = _in_its_language(query, list(hits.values()))
