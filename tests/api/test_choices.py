@@ -128,7 +128,8 @@ def test_openai_client(strict: Api) -> None:
 @pytest.mark.embedded
 def test_the_embedded_engine_reads_the_prompt_once(strict: Api) -> None:
     question = "请用一句话介绍北京。" * 20
-    asked = {"messages": [{"role": "user", "content": question}], "max_tokens": 8}
+    messages = [{"role": "user", "content": question}]
+    asked = {"messages": messages, "max_tokens": 8, "temperature": 0}
     one = answered(strict.chat(model="ernie-3.5-8k", **asked))["usage"]
     two = answered(strict.chat(model="ernie-3.5-8k", n=2, **asked))["usage"]
     assert two["prompt_tokens"] == one["prompt_tokens"]

@@ -35,7 +35,7 @@ Messages = list[dict[str, str]]
 @pytest.fixture(scope="module")
 def moderated(server: Server) -> Iterator[Server]:
     folder = server.data / "safety"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # another module of tests may have had it before
     (folder / "own.txt").write_text(f"# ours\n{BANNED}\t2\n{SEVERE}\t3\n{WRITTEN}\t3\n", "utf-8")
     (folder / "allow.txt").write_text(f"{ALLOWED}\n", "utf-8")
     api = Api(server.url, server.token())

@@ -76,19 +76,25 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
 
     def where(self, *, behind: object = 0, upto: object = EVER) -> tuple[str, list[object]]:
-        """The condition on an entry `e`, whose id is between these, and its values."""
-        values = [self.since, self.until, behind, upto]
-        text = "e.at >= $1 AND e.at < $2 AND e.id > $3 AND e.id <= $4"
-        # A range: for one value, PostgreSQL may go through the entries of all by their ids.
-        for column, test in (
-            ("wallet_id", "BETWEEN $? AND $?"),
-            ("token_id", "= $?"),
-            ("model", "= $?"),
-        ):
-            if (value := getattr(self, column)) is not None:
-                values.append(value)
-                text += f" AND e.{column} {test.replace('?', str(len(values)))}"
-        return text, values
+        """The condition on an entry `e`, whose id is between these, and its values.
+
+        Of what does not narrow anything nothing is said: databases would take it for a narrow
+        range, and pass by the index of the wallet.
+        """
+        wallet = self.wallet_id
+        narrowing: list[tuple[bool, str, object]] = [
+            (self.since > 0, "e.at >= $?", self.since),
+            (self.until < EVER, "e.at < $?", self.until),
+            (behind != 0, "e.id > $?", behind),
+            (upto != EVER, "e.id <= $?", upto),
+            # A range: for one value, PostgreSQL may go through the entries of all by their ids.
+            (wallet is not None, "e.wallet_id BETWEEN $? AND $?", wallet),
+            (self.token_id is not None, "e.token_id = $?", self.token_id),
+            (self.model is not None, "e.model = $?", self.model),
+        ]
+        told = [(text, value) for narrows, text, value in narrowing if narrows]
+        tests = [text.replace("?", str(at)) for at, (text, _) in enumerate(told, 1)]
+        return " AND ".join(tests) or "1 = 1", [value for _, value in told]
 
 
 ALL = Filters()
