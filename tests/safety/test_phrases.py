@@ -10,7 +10,7 @@ import pytest
 from xinghe.safety import phrases
 from xinghe.safety.lexicon import lexicon
 from xinghe.safety.matcher import Matcher, StreamScanner
-from xinghe.safety.phrases import State
+from xinghe.safety.phrases import Automaton, Phrase, State
 
 FEW = 10_000
 
@@ -44,3 +44,15 @@ def test_one_hostile_text_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch
         most = max(most, states_alive() - others)
     assert found == everything
     assert 0 < most < FEW / 10
+
+
+def test_an_automaton_is_made_anew_in_a_few_steps() -> None:
+    """It happens amid a text, where all others wait: whatever a list holds, only the root is made.
+
+    Of a list with thousands of first characters the states behind each took most of a second.
+    """
+    words = tuple(chr(0x4E00 + at) + "词" for at in range(5000))
+    others = states_alive()
+    automaton = Automaton((*lexicon(), Phrase((words,), 3, "operator/block", own=True)))
+    assert len(automaton.root.firsts) >= 5000
+    assert states_alive() - others <= 1

@@ -12,12 +12,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from xinghe.safety.folding import OTHER, STRONG, WEAK
-
 MAX_PHRASE = 80
 """Folded characters in a phrase."""
 _SHORTEST_LEET = 4
-_APART = frozenset((WEAK, STRONG, OTHER))
 _LATIN = re.compile("[a-z ]*")
 _MOST_PLACES = 600000
 """Places and characters in the states beyond the root; then they are made anew.
@@ -104,6 +101,7 @@ class State:
     whether a banned phrase of the operator's goes on, `near` whether a banned one of the lexicon
     may be complete with the next character. `firsts` are the characters with which a word goes
     on, `after` the states of those that were met; all others lead to `other`, once `other_known`.
+    `loose`: one of them is in a gap, where any character may stand.
     """
 
     __slots__ = (
@@ -112,6 +110,7 @@ class State:
         "firsts",
         "items",
         "latin",
+        "loose",
         "near",
         "other",
         "other_known",
@@ -127,15 +126,12 @@ class State:
         self.near = False
         self.after: dict[str, State] = {}
         self.other: State | None = None
-        self.other_known = not any(isinstance(place, int) for _, _, place in items)
+        self.loose = any(isinstance(place, int) for _, _, place in items)
+        self.other_known = not self.loose
 
 
 class Automaton:
-    """Follows phrases through a folded text, a character at a time from `root`.
-
-    `seconds` are the characters with which a phrase begins, and those that may stand behind each:
-    `None` where any may. `OTHER` stands for characters of which nothing is known.
-    """
+    """Follows phrases through a folded text, a character at a time from `root`."""
 
     def __init__(self, phrases: Sequence[Phrase]) -> None:
         self._phrases = tuple(phrases)
@@ -239,17 +235,8 @@ class Automaton:
         for index in range(len(self._phrases)):
             self._enter(index, 0, items, set())
         self.root = self._state(frozenset(items), frozenset())
-        self.seconds = {char: self._second(char) for char in self.root.firsts}
-        self.seconds[OTHER] = None
         # A long list's root, and a state as large, must fit in.
         self._room = _MOST_PLACES + 2 * self._made
-
-    def _second(self, char: str) -> frozenset[str] | None:
-        """What may stand behind the first character of a phrase."""
-        state = self.root.after[char] = self._advance(self.root, char)
-        if state.ended or any(isinstance(place, int) for _, _, place in state.items):
-            return None
-        return state.firsts | _APART
 
 
 def _tree(words: tuple[str, ...], known: dict[tuple[str, ...], Node]) -> Node:

@@ -20,16 +20,20 @@ def begins(automaton: Automaton, marks: str, low: int) -> int:
     `marks` are the text's characters, each as its alphabet marks it. May name a place where none
     does: whatever is not plain is left to whoever reads on from there.
     """
-    seconds = automaton.seconds
+    step, root = automaton.step, automaton.root
     last, high = len(marks) - 1, min(len(marks), low + AT_ONCE)
     # What is looked at for each character is done by the interpreter's own loops.
-    for at in compress(range(low, high), map(seconds.__contains__, marks[low:high])):
+    looked_at = marks[low:high]
+    if (other := looked_at.find(OTHER)) >= 0:
+        high = low + other
+    for at in compress(range(low, high), map(root.firsts.__contains__, looked_at)):
         char = marks[at]
-        if char == OTHER:
-            return at
-        following = seconds[char]
-        if at < last and following is not None and marks[at + 1] not in following:
-            continue
+        state = root.after.get(char) or step(root, char)
+        assert state is not None, "a phrase begins with it"
+        if at < last and not (state.loose or state.ended):
+            second = marks[at + 1]
+            if second not in state.firsts and second not in NO_WORD:
+                continue
         # A word of a script with spaces is not looked for within another.
         before = marks[at - 1] if at > low else WEAK
         within = char < UNSPACED and before not in NO_WORD and before < UNSPACED
