@@ -164,7 +164,7 @@ def test_a_wrong_value_is_named(strict: Api, field: str, value: Any, param: str)
 
 @pytest.mark.parametrize("value", [[1, 2], [[1, 2]], ["a", [1]], [1] * 99])
 def test_token_ids_are_refused_by_name(strict: Api, value: Any) -> None:
-    malformed(complete(strict, value), "token ids", param="prompt")
+    malformed(complete(strict, value), "prompt is an array", "token ids", param="prompt")
 
 
 def test_a_long_prompt_is_refused_as_such(strict: Api) -> None:

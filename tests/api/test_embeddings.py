@@ -119,7 +119,7 @@ def test_input_of_another_kind(api: Api, value: Any, param: str) -> None:
 
 @pytest.mark.parametrize("value", [[1, 2, 3], [[1, 2], [3]]])
 def test_token_ids_are_refused_by_name(api: Api, value: Any) -> None:
-    malformed(embed(api, value), "token ids", param="input")
+    malformed(embed(api, value), "input is an array", "token ids", param="input")
 
 
 def test_characters_are_counted_for_each_text(api: Api, books: Books) -> None:

@@ -95,7 +95,9 @@ class CompletionRequest(Request, kw_only=True):
         first = first[0] if isinstance(first, list) and first else first
         within = path.startswith("prompt[")
         if (within or (path == "prompt" and isinstance(value, list))) and type(first) is int:
-            return refuse("prompt", [], f"{PROMPT}; token ids are not taken, send the text itself")
+            return refuse(
+                "prompt", [first], f"{PROMPT}; token ids are not taken, send the text itself"
+            )
         return super().refusal(path, value, allowed)
 
 

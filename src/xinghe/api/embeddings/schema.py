@@ -81,7 +81,7 @@ class EmbeddingRequest(Request, kw_only=True):
         """Token ids are named as such."""
         first = value[0] if isinstance(value, list) and value else value
         if path == "input[0]" and isinstance(first, int) and not isinstance(first, bool):
-            return refuse("input", [], f"{TEXTS}; {NO_IDS}")
+            return refuse("input", [first], f"{TEXTS}; {NO_IDS}")
         return super().refusal(path, value, allowed)
 
 
