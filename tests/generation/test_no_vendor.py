@@ -21,9 +21,9 @@ SYSTEM = (
 SAMPLES = [
     (SYSTEM, "你好,请介绍一下AI Studio"),
     ("", "AI Studio是哪家公司的?"),
-    ("", "你是谁?谁开发了你?"),
     ("", "Who made this platform?"),
 ]
+IDENTITY = [("", "你是谁?谁开发了你?"), ("", "你是什么模型?"), ("", "Who are you?")]
 STRANGERS = re.compile(
     r"腾讯|华为|字节|火山引擎|讯飞|京东|小米|商汤|智谱|月之暗面|网易|360|微软|谷歌|亚马逊|英伟达|苹果公司"
     r"|tencent|huawei|bytedance|microsoft|google|amazon|aws|azure|nvidia|moonshot|zhipu|sensetime",
@@ -37,6 +37,8 @@ OWNERS = re.compile(
     re.IGNORECASE,
 )
 """They may be named, as makers of the weights or of a form of API, and own nothing here."""
+BAIDUS = re.compile(r"(由|是)百度[^,,。]{0,8}(训练|开发)|(trained|made|created) by Baidu")
+"""The platform is Baidu's, the weights are not."""
 
 
 def test_no_invented_vendor(make_server: MakeServer) -> None:
@@ -50,7 +52,7 @@ def test_no_invented_vendor(make_server: MakeServer) -> None:
         reply = api.chat(model="ernie-3.5-8k", messages=messages, temperature=0, max_tokens=64)
         return str(answered(reply)["choices"][0]["message"]["content"])
 
-    asked = [*SAMPLES, *(("", question) for question, _ in PLATFORM)]
+    asked = [*SAMPLES, *IDENTITY, *(("", question) for question, _ in PLATFORM)]
     with ThreadPoolExecutor(4) as threads:
         answers = dict(zip(asked, threads.map(said, asked), strict=True))
     invented = {
@@ -61,3 +63,6 @@ def test_no_invented_vendor(make_server: MakeServer) -> None:
     }
     assert not invented
     assert "百度" in answers[SAMPLES[0]]
+    for asked_who in IDENTITY:
+        assert "Qwen" in answers[asked_who]
+        assert not BAIDUS.search(answers[asked_who]), answers[asked_who]

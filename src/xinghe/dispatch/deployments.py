@@ -186,7 +186,8 @@ def _note(name: str, spec: LlamaCppDeployment, settings: Embedded) -> Note | Non
         return None
     if local_file(spec.weights) is None:
         with suppress(UnknownWeight):
-            return Note(resolve(spec.weights).title.partition(",")[0])
+            weight = resolve(spec.weights)
+            return Note(weight.title.partition(",")[0], weight.origin)
     return Note(_called(spec.weights))
 
 

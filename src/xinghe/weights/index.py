@@ -51,7 +51,8 @@ class Parts(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Weight(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """One model file. `size` is in bytes; without `sha256` the file cannot be verified.
 
-    `only` is the one hub that has it, `path` where in the repository `hub` it is then.
+    `origin` is what the model is told of who trained it. `only` is the one hub that has the file,
+    `path` where in the repository `hub` it is then.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Weight(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     file: FileName
     hub: str
     aliases: tuple[str, ...] = ()
+    origin: str = ""
     size: Annotated[int, Meta(gt=0)] | None = None
     sha256: Sha256 | None = None
     parts: Parts | None = None
