@@ -11,6 +11,8 @@ export PYTHONDONTWRITEBYTECODE :=
 CLIENTS := openai anthropic
 # Which `make test-all` alone tries.
 MORE    := litellm instructor others aider
+# From PyPI, each measured in an environment of its own (bench/peers/locks).
+PEERS   := litellm smg tensorzero vllm-router
 # Most tests wait for something: a timeout, a worker, an engine. A file's tests stay together; those
 # that take longest come first (tests/conftest.py), so that no worker ends alone.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
@@ -84,6 +86,10 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew into the lock files
 	@for client in $(CLIENTS) $(MORE) routers; do \
 		$(BIN)/uv pip compile -q --universal --generate-hashes --group client-$$client -o tests/clients/locks/$$client.lock --custom-compile-command "make lock" || exit; \
 	done
+	@for peer in $(PEERS); do \
+		$(BIN)/uv pip compile -q --universal --generate-hashes --group peer-$$peer -o bench/peers/locks/$$peer.lock --custom-compile-command "make lock" || exit; \
+	done
+	cd bench/peers/locks/portkey && npm install --package-lock-only --ignore-scripts --no-audit --no-fund
 	$(BIN)/python scripts/images_extra.py | $(BIN)/uv pip compile -q --universal --generate-hashes -c requirements.lock --override tests/images/diffusion/overrides.txt - -o $(IMAGES) --custom-compile-command "make lock"
 
 console-assets:  ## take the console's libraries from npm anew, as pinned
@@ -96,7 +102,7 @@ audit: $(VENV)/.dev  ## known vulnerabilities of what is locked
 	$(BIN)/pip-audit --require-hashes -r requirements.lock
 
 clean:  ## remove the environment and every cache
-	rm -rf $(VENV) .venv-clients .venv-images .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients .venv-images .venv-peers .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@sh scripts/bootstrap.sh $(PYTHON) $(VENV) requirements.lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import sys
@@ -10,13 +11,48 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import aiohttp
 import msgspec
 from tests.kit.catalogs import catalog_of
+from tests.kit.server import Server
 
+from xinghe.doctor.processor import capacity
 from xinghe.engines.llamacpp.child import ChildReady, ChildSpec
 from xinghe.settings import load
 from xinghe.weights import find
+
+MODEL = "ernie-speed-8k"
+
+
+class Side(NamedTuple):
+    """One of the two that are compared."""
+
+    url: str
+    key: str
+    sampling: dict[str, Any]
+
+    def post(self, session: aiohttp.ClientSession, body: dict[str, object]) -> Any:
+        """Ask for a chat."""
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        return session.post(self.url, data=json.dumps(body), headers=headers, raise_for_status=True)
+
+
+@asynccontextmanager
+async def sides(folder: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, Side, Side]]:
+    """The bare engine and Xinghe, with the same small weights and as many threads."""
+    threads = capacity().threads
+    pinned = {"XINGHE_EMBEDDED__THREADS": str(threads)}
+    async with bare_engine(folder, "small", threads) as (url, key):
+        with Server(folder / "data", "--model", "small", settings=pinned) as server:
+            token = server.token()
+            # What Xinghe asks of the engine, so that both generate under the same conditions.
+            asked = {"repeat_penalty": 1.1, "cache_prompt": True, "return_progress": True}
+            timeout = aiohttp.ClientTimeout(total=600)
+            async with aiohttp.ClientSession(timeout=timeout) as session:
+                bare = Side(f"{url}/v1/chat/completions", key, asked)
+                yield session, bare, Side(f"{server.url}/v1/chat/completions", token, {})
 
 
 @asynccontextmanager

@@ -17,35 +17,40 @@ USER = (
 )
 
 
+MOST = 120.0
+"""Seconds after which a round is given up."""
+
+
 class Work(msgspec.Struct, frozen=True):
-    """`count` requests over `connections`; `steers` tells the mock upstream how to answer."""
+    """What is asked over `connections`; `steers` tells the mock upstream how to answer."""
 
     title: str
     connections: int
-    count: int
     stream: bool = True
     steers: str = ""
     rate: float = 0.0
     """Requests a second; 0: each connection asks when it is answered."""
+    seconds: float = 3.0
+    """How long a round takes, more or less."""
 
 
-WORKS = (
-    Work("whole, 16 at once", 16, 1600, stream=False),
-    Work("101 chunks in one write", 16, 1000),
-    Work("a chunk every 5 ms, 16 at once", 16, 160, steers="PACE=5000"),
-    Work("the same, 100 at once", 100, 400, steers="PACE=5000"),
-)
-ADDED = Work("added at 100/s", 64, 600, stream=False, rate=100.0)
+WHOLE = Work("whole, 16 at once", 16, stream=False)
+BURST = Work("101 chunks in one write", 16)
+PACED = Work("a chunk every 5 ms, 16 at once", 16, steers="PACE=5000", seconds=5)
+CROWD = Work("the same, 100 at once", 100, steers="PACE=5000", seconds=2)
+WORKS = (WHOLE, BURST, PACED, CROWD)
+ADDED = Work("added at 100/s", 64, stream=False, rate=100.0, seconds=6)
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """One that runs: its first process, and how it is asked."""
 
-    name: str
     pid: int
     port: int
-    path: str
-    token: str
+    path: str = "/v1/chat/completions"
+    token: str = "none"
+    model: str = "bench"
+    headers: dict[str, str] = {}
 
     @property
     def tree(self) -> list[psutil.Process]:
@@ -66,7 +71,11 @@ class Gateway(msgspec.Struct, frozen=True):
 
 
 class Missing(Exception):
-    """What this machine does not have; the text says what would bring it."""
+    """What cannot be measured here; the text says why, or what would bring it."""
+
+
+class Failed(Exception):
+    """A gateway did not do its work; the text says what was seen."""
 
 
 def built(folder: Path, name: str) -> Path:
@@ -79,31 +88,53 @@ def built(folder: Path, name: str) -> Path:
     return program
 
 
-def asked(load: Path, gateway: Gateway, work: Work) -> dict[str, float]:
-    """Have a gateway do the work once more; what the load generator saw, and `cpu` in µs."""
+def asked(load: Path, gateway: Gateway, work: Work, count: int) -> dict[str, float]:
+    """Have a gateway do the work; what the load generator saw, and `cpu` in µs a request.
+
+    Raises `Failed`.
+    """
     request = load.with_name("request")
     request.write_bytes(_request(gateway, work))
-    before = gateway.cpu_seconds
-    sizes = (gateway.port, request, work.connections, work.count, work.rate)
+    most = 1.5 * work.seconds if work.rate else MOST
+    sizes = (gateway.port, request, work.connections, count, work.rate, most)
     command = [str(load), *map(str, sizes)]
-    seen = subprocess.run(command, capture_output=True, check=True)
+    try:
+        before = gateway.cpu_seconds
+        seen = subprocess.run(command, capture_output=True, check=True, text=True)
+        spent = gateway.cpu_seconds - before
+    except psutil.NoSuchProcess:
+        raise Failed("its process has ended") from None
+    except subprocess.CalledProcessError as error:
+        raise Failed(error.stderr.strip()) from None
     found: dict[str, float] = json.loads(seen.stdout)
     if found["bad"]:
-        raise RuntimeError(f"{gateway.name}: {work.title}: {found}")
-    found["cpu"] = (gateway.cpu_seconds - before) / work.count * 1e6
+        raise Failed(f"{found['bad']} bad answers, the last with status {found['bad_status']}")
+    if found["answered"] < count:
+        raise Failed(f"{found['answered']} of {count} answered within {found['seconds']:.0f} s")
+    found["cpu"] = spent / count * 1e6
     return found
+
+
+def count_of(load: Path, gateway: Gateway, work: Work) -> int:
+    """How many requests take as long as a round of this work should; warms up as well."""
+    if work.rate:
+        return int(work.rate * work.seconds)
+    asked(load, gateway, work, 2 * work.connections)
+    took = asked(load, gateway, work, 2 * work.connections)["seconds"]
+    return work.connections * max(1, round(2 * work.seconds / took))
 
 
 def _request(gateway: Gateway, work: Work) -> bytes:
     content = f"{USER} {work.steers}".strip()
     turns = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": content}]
-    body = {"model": "bench", "messages": turns, "max_tokens": 1000, "temperature": 0.7}
+    body = {"model": gateway.model, "messages": turns, "max_tokens": 1000, "temperature": 0.7}
     if work.stream:
         body["stream"] = True
     data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     head = (
         f"POST {gateway.path} HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\n"
         f"User-Agent: load/1\r\nAccept: */*\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(data)}\r\nAuthorization: Bearer {gateway.token}\r\n\r\n"
+        f"Content-Length: {len(data)}\r\nAuthorization: Bearer {gateway.token}\r\n"
     )
-    return head.encode() + data
+    more = "".join(f"{name}: {value}\r\n" for name, value in gateway.headers.items())
+    return f"{head}{more}\r\n".encode() + data
