@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.engines.tape import RESET, STREAM_HEAD, Step, Tape, chunk, event, playing, refusal
+from tests.engines.tape import HANG, RESET, STREAM_HEAD, Step, Tape, chunk, event, playing, refusal
+from tests.kit.server import free_port
 from xinghe.catalog import UpstreamDeployment
 from xinghe.catalog.replicas import Key
 from xinghe.core import (
@@ -219,3 +221,24 @@ def test_heads_with_pictures_and_odd_contents() -> None:
     assert of(None) == of([]) == of("")
     assert of("长" * 10**6) == of("长" * 10**6 + "短")
     assert of("\ud800")
+
+
+async def test_the_prompt_of_a_whole_answer_is_owed_once_a_server_has_taken_it() -> None:
+    """Not while nobody listens, and no second time where another takes it over."""
+    async with playing([HANG]) as tape:
+        urls = (f"http://127.0.0.1:{free_port()}/v1", tape.url)
+        for way in (urls[:1], urls):
+            engine = UpstreamEngine("up", UpstreamDeployment(urls=way, model="m", whole=True))
+            prompt = await engine.prepare((Message("user", "a"),))
+            request = EngineRequest("as-0", prompt, Sampling(), 16, whole=True, has_stand_in=True)
+            async with aclosing(engine.generate(request)) as batches:
+                if len(way) == 1:
+                    with pytest.raises(EngineAway):
+                        await anext(batches)
+                else:
+                    assert (await anext(batches)).deltas == [PrefillDelta()]
+                    assert not tape.left.is_set()
+            await engine.aclose()
+        async with asyncio.timeout(5):
+            await tape.left.wait()
+        assert len(tape.requests) == 1

@@ -163,11 +163,13 @@ class UpstreamEngine:
                 async with attempt:
                     if whole:
                         attempt.untimed()
-                        if not prefilled:
+                    with await attempt.begin("POST", "/chat/completions", body) as asked:
+                        if whole and not prefilled:
                             # Nothing of it comes before its end: who leaves owes the prompt.
                             prefilled = True
                             yield Batch(time.perf_counter(), [PrefillDelta()])
-                    with await attempt.call("POST", "/chat/completions", body) as answer:
+                        answer = await attempt.answer(asked)
+                    with answer:
                         if not prefilled:
                             prefilled = True
                             yield Batch(time.perf_counter(), [PrefillDelta()])

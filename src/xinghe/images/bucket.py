@@ -11,7 +11,6 @@ from typing import Self
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from yarl import URL
 
 from xinghe.images.store import Opened, StoreError, made_at
 from xinghe.outbound import CallFailed, Client, Refused
@@ -100,9 +99,7 @@ class Bucket:
             self._credentials, method, self._host, path, query, body, datetime.now(UTC), headers
         )
         # Encoded by us: what is signed must be what is sent.
-        url = URL(
-            f"{self._origin}{quote(path)}{'?' if query else ''}{_encoded(query)}", encoded=True
-        )
+        url = f"{self._origin}{quote(path)}{'?' if query else ''}{_encoded(query)}"
         return await self._client.fetch(
             method, url, headers=sent, body=body or None, most=MOST_ANSWERED
         )

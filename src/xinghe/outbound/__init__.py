@@ -3,8 +3,7 @@
 Not for URLs that strangers choose: those are `fetching`'s.
 """
 
-from xinghe.outbound.client import Client, Server, origin_of
-from xinghe.outbound.connections import proxy_for
+from xinghe.outbound.client import Client, origin_of
 from xinghe.outbound.faults import (
     UNREADABLE,
     AnswerTooLarge,
@@ -20,5 +19,7 @@ from xinghe.outbound.faults import (
     items,
 )
 from xinghe.outbound.gathering import Gathering
+from xinghe.outbound.proxy import proxy_for
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
+from xinghe.outbound.server import Server
 from xinghe.outbound.tries import PAUSES, RETRY_AFTER, tries

@@ -7,16 +7,14 @@ import enum
 import errno
 import functools
 import re
+import socket
+import ssl
 from typing import Any, TypeVar
 
-import aiohttp
 import msgspec
 
 T = TypeVar("T")
 
-NOBODY_LISTENS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-CLOSED_JUST_THEN = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
-"""As an idle connection is, or by a server that died."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding strangers' JSON raises. The texts of these errors may quote it."""
 KNOWN_CODES = frozenset(
@@ -237,28 +235,31 @@ class Refused(CallFailed):
         return Whose.AWAY if self.status >= 500 or self.status == 408 else Whose.SERVER
 
 
-def was_closed(error: Exception) -> bool:
-    """Whether a connection was closed before anything of an answer had come, as far as is known."""
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return isinstance(error.message, str)  # else it is the head, as far as that has come
-    return isinstance(error, CLOSED_JUST_THEN)
+def kind_of(error: BaseException) -> str:
+    """What an error is called: its own text may hold the request's headers, or quote the answer."""
+    kind = type(error).__name__
+    if not isinstance(error, OSError) or isinstance(error, ssl.SSLError | socket.gaierror):
+        return kind
+    name = errno.errorcode.get(error.errno or 0)
+    return f"{kind}, {name}" if name else kind
+
+
+def is_silence(error: Exception) -> bool:
+    """Whether it is our own limit that has passed, and not the system's."""
+    return isinstance(error, TimeoutError) and not error.errno
 
 
 def fault_of(error: Exception, *, begun: bool) -> CallFailed:
-    """What an error of the HTTP library amounts to; `begun` once there is the head of an answer.
-
-    Its own text is never used: it holds the request's headers, or quotes the answer.
-    """
-    kind = type(error).__name__
-    if isinstance(error, OSError) and (name := errno.errorcode.get(error.errno or 0)):
-        kind = f"{kind}, {name}"
+    """What ended a connection amounts to; `begun` once there is the head of an answer."""
+    if isinstance(error, CallFailed):
+        return error
+    kind = kind_of(error)
+    if is_silence(error):
+        return Silent("it fell silent" if begun else "it did not begin to answer")
     if begun:
         return Broken(f"it broke off or broke the protocol ({kind})")
-    if isinstance(error, NOBODY_LISTENS + CLOSED_JUST_THEN):
-        connected = not isinstance(error, NOBODY_LISTENS)
-        return Unreachable(f"it could not be reached ({kind})", connected=connected)
-    if isinstance(error, TimeoutError):
-        return Silent("it did not begin to answer")
+    if isinstance(error, OSError):
+        return Unreachable(f"it could not be reached ({kind})", connected=True)
     return Broken(f"it did not answer in HTTP ({kind})")
 
 

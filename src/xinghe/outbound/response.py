@@ -1,8 +1,5 @@
 """The answer of a server, whole or as server-sent events, under limits of time, size and share.
 
-The limits are our own: the library's timer is armed by each arrival, and is not heard where the
-framing of the body has broken.
-
 The share is that of the event loop which the answers of other servers may take. One that comes
 as ordinary ones do never waits for it, unless there are very many. What costs more, be it
 millions of empty lines or chunks of one byte, waits its turn behind all others of its kind, and
@@ -22,17 +19,17 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
 
-import aiohttp
 import msgspec
 
+from xinghe.outbound.connection import Connection
 from xinghe.outbound.faults import (
     MOST_OF_ERROR,
     AnswerTooLarge,
     CallFailed,
     Refused,
-    Silent,
     fault_of,
 )
+from xinghe.outbound.pool import ConnectionPool
 
 LONGEST_ADVICE = 3600.0
 """Seconds; a server that says more is not believed."""
@@ -91,14 +88,15 @@ class Response:
     what it says, too.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, silence: float) -> None:
+    def __init__(self, connection: Connection, pool: ConnectionPool, silence: float) -> None:
         loop = asyncio.get_running_loop()
         self.progress_timeout = SILENCES * silence
         self.pace = Pace(loop.time, _floods.setdefault(loop, Flood()))
-        self.status = response.status
+        self.status = connection.answers.status
         self.read_at = loop.time()
         """When anything of it came last."""
-        self._response = response
+        self._connection = connection
+        self._pool = pool
         self._silence = silence
         self._clock = loop.time
 
@@ -114,10 +112,7 @@ class Response:
     ) -> None:
         """Keep the connection where the answer was read to its end, else drop it."""
         self.pace.flood.answers -= 1
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        self._pool.give_back(self._connection)
 
     async def rest(self) -> None:
         """Wait where the work on this answer has been more than its share."""
@@ -126,17 +121,12 @@ class Response:
 
     async def pause(self, seconds: float) -> None:
         """Leave what comes meanwhile to be read at once."""
-        connection = self._response.connection
-        transport = connection.transport if connection else None
-        if transport is None or not transport.is_reading():
-            # The library takes nothing more by itself until this is read.
-            await asyncio.sleep(seconds)
-            return
-        transport.pause_reading()
+        paused = self._connection.pause()
         try:
             await asyncio.sleep(seconds)
         finally:
-            transport.resume_reading()
+            if paused:
+                self._connection.resume()
 
     async def read(self, until: float | None = None) -> bytes:
         """The next bytes of the body; none at its end.
@@ -145,21 +135,17 @@ class Response:
         `Broken`.
         """
         await self.rest()
-        began = time.perf_counter()
+        connection = self._connection
         limit = self._clock() + self._silence
         try:
-            # To take what has come makes the library parse what came after it.
-            read = self._response.content.read_nowait()
-            self.pace.spent += A_READ + time.perf_counter() - began
-            if not read:
-                async with asyncio.timeout_at(limit if until is None else min(limit, until)):
-                    read = await self._response.content.readany()
-            self.read_at = self._clock()
-            return read
-        except TimeoutError:
-            raise Silent("it fell silent") from None
+            while not (read := connection.take()) and not connection.answers.is_over:
+                await connection.wait(limit if until is None else min(limit, until))
         except Exception as error:
             raise fault_of(error, begun=True) from None
+        self.pace.spent += A_READ + connection.spent
+        connection.spent = 0.0
+        self.read_at = self._clock()
+        return read
 
     async def whole(self, most: int) -> bytes:
         """The body, of at most `most` bytes, without a byte order mark.
@@ -167,7 +153,7 @@ class Response:
         Raises `AnswerTooLarge`, `Silent`, `Broken`.
         """
         too_large = AnswerTooLarge(f"its answer has more than {most} bytes")
-        if (self._response.content_length or 0) > most:
+        if self._connection.answers.length > most:
             raise too_large
         until = self._clock() + self.progress_timeout
         data = bytearray()
@@ -184,12 +170,12 @@ class Response:
             while len(body) < MOST_OF_ERROR and (piece := await self.read(until)):
                 body += piece
         try:
-            advice = float(self._response.headers.get("Retry-After", ""))
+            advice = float(self._connection.answers.headers.get(b"retry-after", b""))
         except ValueError:  # none, or a date
             advice = -1.0
         believed = 0 <= advice <= LONGEST_ADVICE
         said = bytes(body.removeprefix(BOM_UTF8))
-        return Refused(self._response.status, said, advice if believed else None)
+        return Refused(self.status, said, advice if believed else None)
 
 
 class EventStream:

@@ -9,8 +9,9 @@ query, `resource_type_filter` with `top_k` up to 50; `references` come back, eac
 `title` and `content`. Errors carry a `code`. It was never tried with a real key.
 """
 
+from urllib.parse import urlencode
+
 import msgspec
-from yarl import URL
 
 from xinghe.outbound import CallFailed, Client, Unreadable, decoded, proxy_for
 from xinghe.search.provider import Found, SearchFailed
@@ -59,7 +60,7 @@ class _Online:
     """The operator's search service at `url`, called as JSON; proxy variables count."""
 
     def __init__(self, url: str) -> None:
-        self._url = URL(url)
+        self._url = url
         self._client = Client(TIMEOUT, TIMEOUT, proxy=proxy_for(url))
 
     async def aclose(self) -> None:
@@ -78,7 +79,7 @@ class _Online:
         headers = {"Accept": "application/json", **(headers or {})}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        url = self._url.update_query(params or {})
+        url = f"{self._url}?{urlencode(params)}" if params else self._url
         try:
             raw = await self._client.fetch(method, url, headers=headers, body=data, most=MAX_BYTES)
             return decoded(raw, _Page)

@@ -9,12 +9,12 @@ REASONS = {
     "ECONNREFUSED": "connection refused: nobody listens there",
     "EHOSTUNREACH": "no route to it",
     "ENETUNREACH": "its network cannot be reached",
-    "ClientConnectorDNSError": "its name is not known",
-    "ClientConnectorCertificateError": "its certificate is not trusted",
-    "ClientConnectorSSLError": "it does not speak TLS there",
-    "ConnectionTimeoutError": "it did not take the connection in time",
+    "gaierror": "its name is not known",
+    "SSLCertVerificationError": "its certificate is not trusted",
+    "SSLError": "it does not speak TLS there",
+    "TimeoutError": "it did not take the connection in time",
     "ECONNRESET": "it broke the connection",
-    "ServerDisconnectedError": "it broke the connection",
+    "Closed": "it broke the connection",
 }
 """By what the fault calls it."""
 NO_KEY, NO_MODEL = {401, 403}, "model_not_found"

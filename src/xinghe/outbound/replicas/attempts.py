@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 
 import structlog
 
+from xinghe.outbound.asking import Asked
 from xinghe.outbound.faults import CallFailed, Lost, Refused, Silent, Whose
 from xinghe.outbound.replicas.affinity import Head
 from xinghe.outbound.replicas.group import SOONEST, Away, Group
@@ -159,7 +160,15 @@ class Attempt:
 
     async def call(self, method: str, path: str, body: object) -> Response:
         """As `Server.call` is."""
-        answer = await self.unless_lost(self._server.call(method, path, body))
+        return await self.answer(await self.begin(method, path, body))
+
+    async def begin(self, method: str, path: str, body: object) -> Asked:
+        """As `Server.begin` is."""
+        return await self.unless_lost(self._server.begin(method, path, body))
+
+    async def answer(self, asked: Asked) -> Response:
+        """As `Server.answer` is."""
+        answer = await self.unless_lost(self._server.answer(asked))
         self.replica.at_work[self] = answer
         return answer
 

@@ -9,7 +9,6 @@ from weakref import ref
 
 import msgspec
 
-from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed, Refused, Whose
 from xinghe.outbound.replicas.affinity import Affinity, Head, PrefixAffinity
 from xinghe.outbound.replicas.breaker import CircuitBreaker
@@ -17,6 +16,7 @@ from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
 from xinghe.outbound.replicas.keys import MINUTE, InTurn, Key, KeySpec, Single, Used
 from xinghe.outbound.replicas.replica import Replica
 from xinghe.outbound.replicas.slowness import ANSWERS, PATIENCE, slow_ones
+from xinghe.outbound.server import Server
 
 COMPARED_EVERY = 0.02
 """Seconds between two looks at who is slow."""

@@ -11,13 +11,13 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed
 from xinghe.outbound.replicas.affinity import Head
 from xinghe.outbound.replicas.attempts import Attempt, Attempts
 from xinghe.outbound.replicas.group import Deployment, Group
 from xinghe.outbound.replicas.probes import Probes
 from xinghe.outbound.replicas.replica import KeyRefused, Replica, ServerState, State
+from xinghe.outbound.server import Server
 
 _COUNT = count()
 POOLS = WeakSet["Pool"]()

@@ -10,12 +10,12 @@ import msgspec
 import structlog
 
 from xinghe.observe import live, metrics
-from xinghe.outbound.client import Server
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
 from xinghe.outbound.replicas.breaker import CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
 from xinghe.outbound.replicas.slowness import LOOK_EVERY, PATIENCE, FirstWords
 from xinghe.outbound.response import Response
+from xinghe.outbound.server import Server
 
 log = structlog.get_logger(__name__)
 
