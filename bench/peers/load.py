@@ -119,9 +119,10 @@ def count_of(load: Path, gateway: Gateway, work: Work) -> int:
     """How many requests take as long as a round of this work should; warms up as well."""
     if work.rate:
         return int(work.rate * work.seconds)
-    asked(load, gateway, work, 2 * work.connections)
-    took = asked(load, gateway, work, 2 * work.connections)["seconds"]
-    return work.connections * max(1, round(2 * work.seconds / took))
+    took = asked(load, gateway, work, work.connections)["seconds"]
+    if took < work.seconds / 4:
+        took = asked(load, gateway, work, 4 * work.connections)["seconds"] / 4
+    return work.connections * max(1, round(work.seconds / took))
 
 
 def _request(gateway: Gateway, work: Work) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +38,7 @@ def _run(folder: Path, names: list[str], rounds: int) -> None:
     except Missing as missing:
         print(f"peers is not measured: {missing}")
         return
+    before = os.getloadavg()[0]
     with ExitStack() as stack:
         upstream = free_port()
         stack.enter_context(running([str(mock), str(upstream)], folder, upstream))
@@ -53,6 +55,7 @@ def _run(folder: Path, names: list[str], rounds: int) -> None:
         for _ in range(rounds):
             measured.measure()
     _print(names, rounds, measured, missing_ones)
+    print(f"\n{os.cpu_count()} cores, whose load average was {before:.1f} when it began.")
 
 
 def _print(names: list[str], rounds: int, measured: Rounds, missing: dict[str, str]) -> None:
