@@ -117,11 +117,11 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip sync -q --require-hashes --python $(@D) $<
 	@touch $@
 
-# torch apart, without a hash: pip takes the build that fits the machine, and the lock none. To
-# compile all of it beforehand takes a minute, and most of it is never imported.
+# torch apart, by pip and without a hash: it takes the build that fits the machine, and the lock
+# none. To compile all of it beforehand takes a minute, and most of it is never imported.
 .venv-images/.done: $(IMAGES) | $(VENV)/.dev
-	@$(BIN)/python -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install -q --no-compile --disable-pip-version-check torch==$(TORCH)
-	@$(@D)/bin/python -m pip install -q --no-compile --disable-pip-version-check --no-deps --require-hashes -r $<
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python $(@D)
+	@$(BIN)/python -m pip --python $(@D) install -q --no-compile --disable-pip-version-check torch==$(TORCH)
+	@$(BIN)/uv pip install -q --python $(@D) --no-deps --require-hashes -r $<
 	@echo $(CURDIR)/src > $$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/xinghe.pth
 	@touch $@

@@ -13,8 +13,8 @@ from tests.kit.catalogs import catalog_of
 from tests.kit.models import ALL_SCRIPTED, models_toml
 from tests.kit.server import free_port
 from xinghe.app import running
-from xinghe.generation.vetting import Vetting
 from xinghe.ledger import Ledger
+from xinghe.search.service import SearchService
 from xinghe.settings import Settings
 from xinghe.storage import Database
 
@@ -55,7 +55,7 @@ def left(settings: Settings, others: set[int]) -> list[str]:
 async def test_a_start_that_fails_stops_what_was_started(
     settings: Settings, others: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Vetting, "start", fails)
+    monkeypatch.setattr(SearchService, "start", fails)
     with pytest.raises(NoStart):
         async with running(settings, catalog_of(settings)):
             pytest.fail("it has started")

@@ -254,7 +254,7 @@ class System:
             (_when_asked, reader.aclose),
             (services.images.start, services.images.aclose),
             (search.start, search.stop),
-            (services.vetting.start, services.vetting.aclose),
+            (_when_asked, services.vetting.aclose),
             (principals.sweeping.start, principals.sweeping.stop),
             (_when_asked, signin.aclose),
             (_when_asked, examination.aclose),

@@ -14,7 +14,7 @@ import pytest
 from tests.fetching.stage import answer, staged
 from tests.kit.pace import allowed
 from xinghe.fetching import Fetcher, FetchError, UrlRefused
-from xinghe.fetching.fetcher import Resolver
+from xinghe.fetching.names import Resolver
 from xinghe.settings import Fetching
 
 MANY = 200

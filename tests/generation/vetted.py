@@ -8,8 +8,9 @@ from typing import Any
 
 from xinghe.core import Message, ToolUse
 from xinghe.generation import tools
-from xinghe.generation.structure import checker, structured
+from xinghe.generation.structure.structure import checker, structured
 from xinghe.generation.tools import ToolPlan
+from xinghe.generation.tools.grammar import decide, declared
 from xinghe.generation.vetting import VettedForm, VettedTools
 from xinghe.generation.vetting.child import Walks
 from xinghe.generation.vetting.wire import Walk
@@ -36,15 +37,15 @@ def form(schema: Any = None, *, max_tokens: int) -> VettedForm:
 
 
 def functions(use: ToolUse, *, max_tokens: int) -> VettedTools:
-    return VettedTools(use, tools.decide(use, max_tokens=max_tokens), _fault)
+    return VettedTools(use, decide(use, max_tokens=max_tokens), _fault)
 
 
 async def _fault(schema: bytes, arguments: str) -> str | None:
-    return checker(tools.declared(json.loads(schema)), arguments=True)(arguments)
+    return checker(declared(json.loads(schema)), arguments=True)(arguments)
 
 
 def plan(messages: Sequence[Message], use: ToolUse, *, max_tokens: int) -> ToolPlan:
-    return tools.plan(messages, use, tools.decide(use, max_tokens=max_tokens))
+    return tools.plan(messages, use, decide(use, max_tokens=max_tokens))
 
 
 async def check_call(use: ToolUse, name: str, arguments: str) -> str | None:

@@ -95,6 +95,8 @@ async def test_without_the_documentation(tmp_path: Path) -> None:
         service = SearchService(settings, base_url=BASE)
         await service.start()
         assert service.corpus is not None
+        assert service.corpus.coming is not None
+        await service.corpus.coming
         assert [each.name for each in service.corpus.collections()] == names
         await service.stop()
 
@@ -103,6 +105,8 @@ async def test_every_page_is_served_as_text(tmp_path: Path) -> None:
     service = SearchService(Settings(data=str(tmp_path)), base_url=BASE)
     await service.start()
     assert service.corpus is not None
+    assert service.corpus.coming is not None
+    await service.corpus.coming
     client = TestClient(Identified(Router([*documentation_routes(service.corpus), Nowhere()])))
     for page in documentation():
         answer = client.get(f"/documentation/{page.name}")
@@ -152,6 +156,9 @@ async def test_a_corpus_that_cannot_be_written_now_keeps_the_service_from_nothin
     settings = Settings(data=str(tmp_path))
     service = SearchService(settings, base_url=BASE)
     await service.start()
+    assert service.corpus is not None
+    assert service.corpus.coming is not None
+    await service.corpus.coming
     await service.stop()
     indexing = connect(tmp_path / "search.db")
     indexing.execute("BEGIN IMMEDIATE")

@@ -10,8 +10,8 @@ import pytest
 from tests.sources.stand import Hub
 from tests.weights.kit import Notes, settings
 from xinghe.settings import Settings
-from xinghe.weights import WeightsError, fetch, find
-from xinghe.weights.fetch import fetch_weight
+from xinghe.weights import WeightsError, find
+from xinghe.weights.fetch import fetch, fetch_weight
 from xinghe.weights.hub import choose, models_of, quantization
 
 DATA = b"GGUF" + bytes(200_000)

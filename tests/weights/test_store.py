@@ -9,8 +9,8 @@ import pytest
 
 from tests.weights.hub import Hub
 from tests.weights.kit import CONTENT, Notes, place, settings, weight
-from xinghe.weights import UnknownWeight, WeightsError, fetch, find, load_index, resolve
-from xinghe.weights.fetch import fetch_weight
+from xinghe.weights import UnknownWeight, WeightsError, find, load_index, resolve
+from xinghe.weights.fetch import fetch, fetch_weight
 
 
 def test_the_index_names_what_make_run_needs() -> None:

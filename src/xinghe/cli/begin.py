@@ -12,7 +12,7 @@ from xinghe.configuration import Configurations, servable
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
 from xinghe.storage import Database
-from xinghe.weights import WeightsError, fetch, find, local_file, missing_files, terminal_progress
+from xinghe.weights import WeightsError, find, local_file, missing_files, terminal_progress
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -55,6 +55,9 @@ async def _fetched(catalog: Catalog, settings: Settings) -> dict[str, str]:
         if isinstance(deployment, LlamaCppDeployment) and not local_file(deployment.weights):
             try:
                 if find(settings, deployment.weights) is None:
+                    # Most starts fetch nothing, and it takes an HTTP client along.
+                    from xinghe.weights.fetch import fetch  # noqa: PLC0415
+
                     await fetch(settings, deployment.weights, terminal_progress())
             except WeightsError as error:
                 failed[name] = f"deployments.{name}: `weights`: {error}"

@@ -6,7 +6,8 @@ import click
 
 from xinghe.cli.lazy import Elsewhere, LazyGroup
 from xinghe.settings import SettingsError, load
-from xinghe.weights import SOURCE_NAMES, WeightsError, fetch, terminal_progress
+from xinghe.weights import SOURCE_NAMES, WeightsError, terminal_progress
+from xinghe.weights.fetch import fetch
 
 COMMANDS = (
     (

@@ -9,26 +9,10 @@ import io
 import msgspec
 from PIL import Image
 
+from xinghe.images.unpacked import Unpack, Unpacked
 from xinghe.workers import serve
 
 FORMATS = ["PNG", "JPEG", "WEBP"]
-
-
-class Unpack(msgspec.Struct, frozen=True):
-    """An image of `width` × `height` pixels is wanted: `answer` is JSON, or `file` the image."""
-
-    width: int
-    height: int
-    answer: bytes = b""
-    file: bytes = b""
-
-
-class Unpacked(msgspec.Struct, frozen=True):
-    """One of the three: a PNG file, the URL that stands in the answer, or what is wrong."""
-
-    png: bytes = b""
-    url: str = ""
-    fault: str = ""
 
 
 class _Item(msgspec.Struct):

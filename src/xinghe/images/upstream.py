@@ -21,7 +21,7 @@ from xinghe.images.protocol import (
     share_of,
     styles,
 )
-from xinghe.images.unpacking import Unpack, Unpacked
+from xinghe.images.unpacked import Unpack, Unpacked
 from xinghe.outbound import CallFailed, Refused, Whose
 from xinghe.outbound.replicas import Away, Pool, ServerState
 from xinghe.workers import QueueFull, Slots, Worker, WorkerFailure

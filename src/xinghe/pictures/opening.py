@@ -5,21 +5,20 @@ to do: they look at every chunk and segment, and a file of ten megabytes has roo
 empty ones.
 """
 
+from __future__ import annotations
+
 import binascii
 import io
 import re
 import time
 import zlib
 from collections.abc import Callable
-from typing import TypeAlias
-
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from typing import TYPE_CHECKING, TypeAlias
 
 from xinghe.core import Picture
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 Kinds: TypeAlias = tuple[str, ...]
 
@@ -104,11 +103,10 @@ def open_picture(data: bytes, allow: Kinds) -> Picture:
             f"the picture's data is {kind or 'of no known picture format'}; {', '.join(allow)} "
             "are accepted"
         )
-    opener, is_whole = _FORMATS[kind]
-    if not is_whole(data):
+    if not _WHOLE[kind](data):
         raise PictureError(f"the picture is a {kind} whose data is damaged or ends early")
     try:
-        with opener(io.BytesIO(data)) as image:
+        with _parser(kind)(io.BytesIO(data)) as image:
             width, height = image.size
     except Exception as error:  # crafted headers raise all sorts of things in the library
         raise PictureError(f"the picture is a {kind} whose header cannot be read") from error
@@ -202,11 +200,24 @@ def _little(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "little")
 
 
-_FORMATS: dict[str, tuple[Callable[[io.BytesIO], ImageFile], Callable[[bytes], bool]]]
-_FORMATS = {
-    "JPEG": (JpegImageFile, _is_whole_jpeg),
-    "PNG": (PngImageFile, _is_whole_png),
-    "BMP": (BmpImageFile, _is_whole_bmp),
+def _parser(kind: str) -> Callable[[io.BytesIO], ImageFile]:
+    """Of the header. Pillow is loaded with the first picture: most services see none."""
+    from PIL.BmpImagePlugin import BmpImageFile  # noqa: PLC0415
+    from PIL.JpegImagePlugin import JpegImageFile  # noqa: PLC0415
+    from PIL.PngImagePlugin import PngImageFile  # noqa: PLC0415
+    from PIL.WebPImagePlugin import WebPImageFile  # noqa: PLC0415
+
+    parsers: dict[str, Callable[[io.BytesIO], ImageFile]]
+    parsers = {
+        "JPEG": JpegImageFile, "PNG": PngImageFile, "BMP": BmpImageFile, "WEBP": WebPImageFile,
+    }  # fmt: skip
+    return parsers[kind]
+
+
+_WHOLE: dict[str, Callable[[bytes], bool]] = {
+    "JPEG": _is_whole_jpeg,
+    "PNG": _is_whole_png,
+    "BMP": _is_whole_bmp,
     # The RIFF container is as long as it says.
-    "WEBP": (WebPImageFile, lambda data: _little(data, 4, 4) + 8 <= len(data)),
+    "WEBP": lambda data: _little(data, 4, 4) + 8 <= len(data),
 }

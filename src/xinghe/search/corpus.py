@@ -3,6 +3,7 @@
 A database file of its own: the command line writes it while the service reads.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,6 +65,8 @@ class Corpus:
         self._connection = connection
         self._lock = threading.Lock()
         self._threads = Threads("corpus", waiting=WAITING, share=SHARE)
+        self.coming: asyncio.Task[None] | None = None
+        """What a service brings in while it serves already: readers wait for it."""
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = True) -> Self:
@@ -80,7 +83,9 @@ class Corpus:
             self._connection.close()
 
     async def read(self, operation: Callable[[apsw.Connection], T]) -> T:
-        """Read in a thread: a large corpus takes its time."""
+        """Read in a thread: a large corpus takes its time. Not before what is `coming` is here."""
+        if self.coming is not None and not self.coming.done():
+            await asyncio.wait({self.coming})
         return await self._threads.run(self._do, READ, operation)
 
     async def write(self, operation: Callable[[apsw.Connection], T]) -> T:

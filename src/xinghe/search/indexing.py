@@ -3,6 +3,7 @@
 The project's own pages are in it before anybody has indexed anything.
 """
 
+import asyncio
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -70,9 +71,10 @@ async def index(
         except Unreadable as error:
             report.skipped.append(Skipped(str(file), str(error)))
         if sum(each.stamp.size for each in read) >= AT_ONCE:
-            corpus.put(collection, read)
+            await asyncio.to_thread(corpus.put, collection, read)
             read = []
-    corpus.put(collection, read)
+    # Half a second for the project's own pages, while others are answered.
+    await asyncio.to_thread(corpus.put, collection, read)
     gone = [path for path in known if path not in kept]
     corpus.drop(collection, gone)
     report.dropped = len(gone)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import apsw
 import msgspec
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from xinghe.search.corpus import Corpus, address
 from xinghe.search.provider import Found, SearchFailed
 from xinghe.search.synonyms import ways
 from xinghe.search.terms import coverage, fuse, match_expression, query_terms, terms
 from xinghe.storage import StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 log = structlog.get_logger(__name__)
 
@@ -51,17 +53,23 @@ class Embedder(Protocol):
 
 
 class _Vectors:
-    """All vectors of a corpus as one matrix, read anew when they have changed."""
+    """All vectors of a corpus as one matrix, read anew when they have changed.
+
+    Numpy is loaded with the first search: it is a sixth of what the gateway takes without.
+    """
+
+    _ids: NDArray[np.int64]
+    _matrix: NDArray[np.float32]
 
     def __init__(self) -> None:
         self._version: tuple[int, int] | None = None
-        self._ids: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._matrix: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
     def nearest(
         self, connection: apsw.Connection, vector: bytes, number: int
     ) -> list[tuple[int, float]]:
         """The ids of the passages nearest to a vector with their cosines, best first."""
+        import numpy as np  # noqa: PLC0415
+
         self._refresh(connection)
         if self._matrix.shape[0] == 0 or self._matrix.shape[1] != len(vector) // 4:
             return []
@@ -70,6 +78,8 @@ class _Vectors:
         return [(int(self._ids[at]), float(cosines[at])) for at in best]
 
     def _refresh(self, connection: apsw.Connection) -> None:
+        import numpy as np  # noqa: PLC0415
+
         count, last = connection.execute(
             "SELECT count(*), coalesce(max(passage_id), 0) FROM vectors"
         ).get
@@ -225,6 +235,8 @@ def _without_vectors(connection: apsw.Connection) -> list[tuple[int, str]]:
 
 
 def _unit(vector: bytes) -> NDArray[np.float32]:
+    import numpy as np  # noqa: PLC0415
+
     array = np.frombuffer(vector, np.float32)
     length = float(np.linalg.norm(array))
     return array / np.float32(length) if length else array

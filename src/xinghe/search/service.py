@@ -64,22 +64,29 @@ class SearchService:
         )
 
     async def start(self) -> None:
-        """Bring the project's own pages into the corpus; its vectors follow the first search.
+        """Begin to bring the project's own pages into the corpus; vectors follow the first search.
 
-        A corpus that cannot be written now (the disk is full, the command line indexes) stays as
-        it is: what is in it is searched.
+        Nothing waits for the pages but who searches.
         """
         if self.corpus is None:
             return
-        try:
-            await self._document(self.corpus)
-        except StorageError as error:
-            log.warning("documentation_not_indexed", error=str(error))
+        self.corpus.coming = asyncio.create_task(self._documented(self.corpus))
         if self._embedder is not None:
             embed = partial(self._embed, self.corpus, self._embedder)
             # Whatever ails it, terms find most.
             self._embedding = Regular(embed, LOOK_SECONDS, "passages_not_embedded", Exception)
             await self._embedding.start()
+
+    async def _documented(self, corpus: Corpus) -> None:
+        """A corpus that cannot be written now (the disk is full, the command line indexes) stays
+        as it is: what is in it is searched.
+        """
+        try:
+            await self._document(corpus)
+        except StorageError as error:
+            log.warning("documentation_not_indexed", error=str(error))
+        except Exception:
+            log.exception("documentation_not_indexed")
 
     async def _document(self, corpus: Corpus) -> None:
         if not self._settings.documentation:
@@ -92,6 +99,9 @@ class SearchService:
     async def stop(self) -> None:
         if self._embedding is not None:
             await self._embedding.stop()
+        if self.corpus is not None and self.corpus.coming is not None:
+            self.corpus.coming.cancel()
+            await asyncio.wait({self.corpus.coming})
         await self.searcher.aclose()
 
     async def _embed(self, corpus: Corpus, embedder: Embedder) -> None:

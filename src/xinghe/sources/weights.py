@@ -10,9 +10,9 @@ from xinghe.settings import Settings
 from xinghe.sources.draft import Draft, Say
 from xinghe.sources.memory import require_memory
 from xinghe.sources.source import File, Known, Repository, SourceError
-from xinghe.weights import Progress, WeightsError, fetch
+from xinghe.weights import Progress, WeightsError
 from xinghe.weights import resolve as resolve_weight
-from xinghe.weights.fetch import fetch_weight
+from xinghe.weights.fetch import fetch, fetch_weight
 from xinghe.weights.gguf import Gguf, read_gguf
 from xinghe.weights.hub import BESIDE, HubModel, choose, models_of
 from xinghe.weights.index import shards

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from xinghe.settings import Settings
 from xinghe.weights import parts
-from xinghe.weights.http import MAGIC, HttpFile
+from xinghe.weights.http import HttpFile
 from xinghe.weights.hub import hub_file, hub_url
 from xinghe.weights.index import (
     HUBS,
+    MAGIC,
     SourceError,
     Weight,
     WeightsError,
@@ -20,9 +21,6 @@ from xinghe.weights.parts import PartPackages
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Folder, Source, sha256_of
 from xinghe.weights.store import CachedWeight, cached_weight, folder_of
-
-SOURCE_NAMES = ("path", "url", "modelscope", "huggingface", "registry")
-"""The sources in order: what costs nothing first, what was made for this next."""
 
 
 async def fetch(

@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from xinghe.weights.http import MAGIC
-from xinghe.weights.index import SHARD, WeightsError, shards
+from xinghe.weights.index import MAGIC, SHARD, WeightsError, shards
 
 _STRING, _ARRAY = 8, 9
 _FORMS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}

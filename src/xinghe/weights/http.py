@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from xinghe.weights.index import SourceError, Weight
+from xinghe.weights.index import MAGIC, SourceError, Weight
 from xinghe.weights.progress import Progress
 from xinghe.weights.sources import Fetched, sha256_of
 from xinghe.weights.store import CachedWeight
@@ -21,7 +21,6 @@ READ_TIMEOUT = 30.0
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before each retry of a connection that broke; any new byte starts the row afresh."""
 CHUNK = 1024 * 1024
-MAGIC = b"GGUF"
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 

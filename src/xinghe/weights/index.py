@@ -12,6 +12,9 @@ from msgspec import Meta
 
 HUBS = ("modelscope", "huggingface")
 """The hubs: what is before the `:` of a name such as `modelscope:owner/repo/file.gguf`."""
+MAGIC = b"GGUF"
+SOURCE_NAMES = ("path", "url", "modelscope", "huggingface", "registry")
+"""The sources in order: what costs nothing first, what was made for this next."""
 SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]

@@ -1,11 +1,14 @@
 """How far a download has come: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
-from typing import NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 NARROW = 80
 """Columns of a terminal that does not tell."""
@@ -44,6 +47,8 @@ class Bar:
         self._bar: tqdm[NoReturn] | None = None
 
     def begin(self, title: str, total: int | None) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - where something is downloaded
+
         self.end()
         # A container's terminal may say that it has no columns, and no bar fits into those.
         sized = os.get_terminal_size(self._stream.fileno()).columns > 0
@@ -65,6 +70,8 @@ class Bar:
             self._bar.update(done - self._bar.n)
 
     def note(self, text: str) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - as above
+
         tqdm.write(text, file=self._stream)
 
     def end(self) -> None:

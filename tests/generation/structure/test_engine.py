@@ -20,7 +20,8 @@ from xinghe.core import (
     TextDelta,
 )
 from xinghe.engines.llamacpp.engine import LlamaCppEngine
-from xinghe.generation.structure import Structure, Unguaranteed, structured
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.structure import Structure, structured
 
 __all__ = ["engine"]
 pytestmark = [pytest.mark.embedded, pytest.mark.asyncio(loop_scope="module")]

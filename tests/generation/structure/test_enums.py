@@ -8,7 +8,7 @@ import pytest
 from llguidance import LLMatcher
 
 from tests.kit.matcher import TOKENIZER
-from xinghe.generation.structure import structured
+from xinghe.generation.structure.structure import structured
 
 DRAFTS = [
     "http://json-schema.org/draft-04/schema#",

@@ -12,7 +12,8 @@ import pytest
 from llguidance import LLMatcher
 
 from tests.kit.matcher import TOKENIZER, walk
-from xinghe.generation.structure import Unguaranteed, structured
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.structure import structured
 
 CHARACTERS = "a3A_-.[]&~^$中٣é\u00a0\ufeff\u2028\u0085\r\n\t😀 \x0b\x1c\u180eſ"
 

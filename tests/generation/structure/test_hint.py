@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from xinghe.generation.structure import structured
+from xinghe.generation.structure.structure import structured
 
 INTEGER = {"type": "integer"}
 TABLE = {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 3}

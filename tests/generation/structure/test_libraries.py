@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kit.matcher import walk
-from xinghe.generation.structure import structured
+from xinghe.generation.structure.structure import structured
 
 TOKENS = 512
 

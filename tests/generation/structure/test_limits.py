@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from xinghe.core import Tool, ToolUse
-from xinghe.generation.structure import Unguaranteed, structured
+from xinghe.generation.structure import Unguaranteed
 from xinghe.generation.structure.limits import within_effort
-from xinghe.generation.tools import vet
+from xinghe.generation.structure.structure import structured
+from xinghe.generation.tools.grammar import vet
 
 Ref = dict[str, Any]
 OPEN = {"type": "object", "properties": {"story": {"type": "string"}}, "required": ["story"]}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.kit.matcher import laziest
-from xinghe.generation.structure import structured
+from xinghe.generation.structure.structure import structured
 
 Schema = dict[str, Any]
 INTEGER: Schema = {"type": "integer"}

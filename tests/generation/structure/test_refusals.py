@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.kit.hostile import patterns
-from xinghe.generation.structure import Unguaranteed, structured
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.structure import structured
 
 
 def nested(levels: int) -> dict[str, Any]:

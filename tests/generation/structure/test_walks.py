@@ -8,7 +8,8 @@ import pytest
 
 from tests.kit.matcher import walk
 from tests.kit.schemas import Drawer
-from xinghe.generation.structure import Unguaranteed, structured
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.structure import structured
 
 TOKENS = 512
 

@@ -31,7 +31,6 @@ SLOW = 200_000
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def vetting() -> AsyncIterator[Vetting]:
     running = Vetting()
-    await running.start()
     await running.form(None, max_tokens=1, account="z", first=nothing)
     yield running
     await running.aclose()

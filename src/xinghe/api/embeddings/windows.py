@@ -3,16 +3,21 @@
 Each call waits in turn with those of other accounts, so many texts keep nobody waiting for long.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from xinghe.embedding import Began, Embedder, Form, TextTooLong, Vectors
 from xinghe.engines.prompts import estimated_tokens
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SLACK = 1.05
 """Texts are not equally dense: pieces are a little shorter than the window."""
@@ -121,6 +126,8 @@ def mean(parts: Sequence[tuple[bytes, int]]) -> bytes:
     """Of vectors, each with its weight; of length 1 where there are several."""
     if len(parts) == 1:
         return parts[0][0]
+    import numpy as np  # noqa: PLC0415 - few texts are longer than a window
+
     rows: NDArray[np.float32] = np.stack([np.frombuffer(each, "<f4") for each, _ in parts])
     whole = np.average(rows.astype(np.float64), axis=0, weights=[weight for _, weight in parts])
     length = float(np.linalg.norm(whole))

@@ -12,8 +12,10 @@ from functools import lru_cache
 from llguidance import LLMatcher, LLTokenizer
 
 from xinghe.core import Tool, ToolUse
-from xinghe.generation.structure import Unguaranteed, checker, structured
-from xinghe.generation.tools import decide, declared, placed, vet
+from xinghe.generation.structure import Unguaranteed
+from xinghe.generation.structure.structure import checker, structured
+from xinghe.generation.tools import placed
+from xinghe.generation.tools.grammar import decide, declared, vet
 from xinghe.generation.vetting import wire
 from xinghe.workers import Job, serve_jobs
 

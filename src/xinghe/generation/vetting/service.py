@@ -99,8 +99,9 @@ class VettedTools(msgspec.Struct, frozen=True):
 class Vetting:
     """Two workers for schemas, two for answers, and a cache of what was found, refusals included.
 
-    A call may take `seconds` from when a worker begins it. Those for answers are started by the
-    first answer: one that is being made does not wait behind the schemas of others.
+    A call may take `seconds` from when a worker begins it. Each is started by the first call that
+    needs it: most services see no schema, and a worker takes 40 MB and a third of a second. An
+    answer that is being made does not wait behind the schemas of others.
     """
 
     def __init__(self, *, seconds: float = SECONDS) -> None:
@@ -113,10 +114,6 @@ class Vetting:
         )
         self._cache = Cache(CACHE)
         self._under_way = WeakValueDictionary[tuple[str, bytes], asyncio.Lock]()
-
-    async def start(self) -> None:
-        """Start the workers for schemas, so that the first request need not wait for them."""
-        self._schemas.start()
 
     async def aclose(self) -> None:
         await self._schemas.aclose()
