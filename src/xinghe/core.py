@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from xinghe.runs import TextRun
+
 MICRO = 1_000_000
 """Micro-Tokens in one Token (Tokens are the platform's unit of account, section 1.2)."""
 
@@ -176,7 +178,7 @@ class EngineRequest(msgspec.Struct, frozen=True):
     again for no other (`None`: for none). Nobody sees a `whole` one before its end. One that
     `has_stand_in` another deployment would take: it waits for no engine that is away. `thinking` is
     for an engine that thinks by itself. `logprobs`: how many of the likeliest tokens are told of at
-    the place of each (`None`: nothing is).
+    the place of each (`None`: nothing is). `in_runs`: texts that come together may be a `TextRun`.
     """
 
     request_id: str
@@ -191,6 +193,7 @@ class EngineRequest(msgspec.Struct, frozen=True):
     has_stand_in: bool = False
     thinking: Thinking = Thinking()
     logprobs: int | None = None
+    in_runs: bool = False
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
@@ -289,17 +292,9 @@ class PrefillDelta(msgspec.Struct, frozen=True):
 
 
 Delta: TypeAlias = (
-    TextDelta
-    | ReasoningDelta
-    | RefusalDelta
-    | ToolCallDelta
-    | SearchingDelta
-    | SourcesDelta
-    | NothingFoundDelta
-    | UsageDelta
-    | FinishDelta
-    | PrefillDelta
-)
+    TextDelta | TextRun | ReasoningDelta | RefusalDelta | ToolCallDelta | SearchingDelta
+    | SourcesDelta | NothingFoundDelta | UsageDelta | FinishDelta | PrefillDelta
+)  # fmt: skip
 
 
 class Usage(msgspec.Struct, eq=False):

@@ -22,7 +22,7 @@ from xinghe.core import (
     Usage,
 )
 from xinghe.dispatch import ChatDeployment, DispatchFailed
-from xinghe.engines import Batch
+from xinghe.engines import Batch, spread
 from xinghe.engines.upstream import UpstreamEngine
 from xinghe.generation.planning import GenerationRequest
 from xinghe.safety import Moderator
@@ -61,7 +61,7 @@ class Answered:
 
             def emit(batch: Batch) -> None:
                 nonlocal take
-                self.deltas += batch.deltas
+                self.deltas += spread(batch.deltas)
                 take -= 1
                 if not take:
                     made.cancel()
@@ -219,7 +219,7 @@ async def test_a_preemptible_answer_that_has_begun_queues() -> None:
 
         def emit(batch: Batch) -> None:
             nonlocal busy
-            shown.extend(batch.deltas)
+            shown.extend(spread(batch.deltas))
             if busy is None:
                 busy = asyncio.create_task(other())
 

@@ -54,6 +54,25 @@ def parse(reads: list[bytes]) -> list[bytes]:
     return [event for read in reads for event in parser.feed(read)]
 
 
+PLAIN = st.lists(
+    st.tuples(
+        st.sampled_from([b"data: "] * 8 + [b"data:", b": ", b"data: data: ", b"\n", b"x"]),
+        st.sampled_from([b"", b"{}", b'{"a": 1}', "字".encode(), b" data: b"]),
+        st.sampled_from([b"\n\n"] * 8 + [b"\n", b"\n\n\n", b"\r\n\r\n"]),
+    ).map(b"".join),
+    max_size=8,
+).map(b"".join)
+"""Most events are framed alike."""
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(PLAIN, st.lists(st.integers(0, 10_000), max_size=6))
+def test_events_framed_alike(stream: bytes, places: list[int]) -> None:
+    """In one cut or line by line, wherever the reads break, they are the same."""
+    singly = parse([stream[at : at + 1] for at in range(len(stream))])
+    assert parse(cut(stream, places)) == singly
+
+
 @settings(deadline=None)  # the machine may be busy
 @given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
 @example(b"data: a\r\n\r\ndata: b\r\r", [8, 9, 10])

@@ -15,4 +15,5 @@ from xinghe.engines.protocol import (
     PromptTooLong,
     PromptUnsafe,
     portions,
+    spread,
 )

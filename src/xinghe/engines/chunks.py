@@ -1,7 +1,6 @@
 """What an OpenAI-compatible server says, as deltas; nothing of it is believed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import structlog
@@ -11,7 +10,6 @@ from xinghe.core import (
     EngineRequest,
     FinishDelta,
     FinishReason,
-    ReasoningDelta,
     RefusalDelta,
     TextDelta,
     ToolCallDelta,
@@ -22,40 +20,20 @@ from xinghe.engines.fields import NULL, UNSAFE, Counts, Unsound, finish_of, says
 from xinghe.engines.logprobs import with_logprobs
 from xinghe.engines.mending import complains, is_blank, mended
 from xinghe.engines.protocol import EngineFailed
-from xinghe.outbound import UNREADABLE, Refused, Unreadable, decoded, items
+from xinghe.engines.runs import Runs
+from xinghe.engines.words import NOTHING, Fields, Words, words_of
+from xinghe.outbound import UNREADABLE, Refused, Unreadable
+from xinghe.runs import TextRun
 
 log = structlog.get_logger(__name__)
 
-MOST_PARTS = 128
-"""Of one content."""
 TOKENS_BESIDES = 8192
 """The most that an upstream may count beyond our bound: words of its own, and for each picture."""
 
 
-class _Part(msgspec.Struct):
-    """Of a content that is a list (Mistral), or of a thought (MiniMax; Bedrock's is one alone)."""
-
-    text: Any = None
-    refusal: Any = None
-    thinking: msgspec.Raw = NULL
-
-
-class _Said(msgspec.Struct):
-    """A delta or a message. A thought is `reasoning_content` to DeepSeek, `reasoning` to vLLM."""
-
-    content: msgspec.Raw = NULL
-    reasoning_content: msgspec.Raw = NULL
-    reasoning: msgspec.Raw = NULL
-    reasoning_details: msgspec.Raw = NULL
-    thinking: msgspec.Raw = NULL
-    refusal: msgspec.Raw = NULL
-    tool_calls: msgspec.Raw = NULL
-    function_call: msgspec.Raw = NULL
-
-
 class _Choice(msgspec.Struct):
-    delta: _Said | None = None
-    message: _Said | None = None
+    delta: Fields | None = None
+    message: Fields | None = None
     text: msgspec.Raw = NULL
     finish_reason: msgspec.Raw = NULL
     finishReason: msgspec.Raw = NULL  # noqa: N815 (as Gemini's own interface has it)
@@ -79,8 +57,6 @@ class _Chunk(msgspec.Struct):
 
 _chunk = msgspec.json.Decoder(_Chunk | None).decode
 _text = msgspec.json.Decoder(str).decode
-_NOTHING = _Said()
-_Words = dict[type[ReasoningDelta | TextDelta | RefusalDelta], str]
 
 
 class Chunks:
@@ -121,6 +97,7 @@ class Chunks:
         self._refused = False
         self._goes_on = False
         """It has spoken behind a finish reason, so that such a one is no end."""
+        self._runs = Runs() if request.in_runs and request.logprobs is None else None
 
     def deltas(self, events: Sequence[bytes]) -> list[Delta]:
         """What the next events say; no event is the end of the answer. The last is a `FinishDelta`.
@@ -129,19 +106,14 @@ class Chunks:
         a `failure`.
         """
         deltas: list[Delta] = []
-        for event in map(bytes.strip, events):
-            if event[:1] != b"{" and event.strip(b'"').upper() == b"[DONE]":
-                self.ended = True
-                break
-            if not event:
-                continue
-            try:
-                self._translate(event, deltas)
-            except (EngineFailed, Refused) as error:
-                self.failure = error
-                return deltas
-            if self.ended:
-                break
+        groups = ((None, events),) if self._runs is None else self._runs.groups(events)
+        for run, some in groups:
+            if not (run is not None and self._take_run(run, deltas)):
+                self._take_singly(some, deltas)
+                if self.failure is not None:
+                    return deltas
+                if self.ended:
+                    break
         self.ended = self.ended or not events
         if not self.ended:
             return deltas
@@ -165,6 +137,38 @@ class Chunks:
     def is_whole(self) -> bool:
         """What follows an end destroys nothing."""
         return self.finish is not None and not self._goes_on
+
+    def _take_run(self, run: TextRun, deltas: list[Delta]) -> bool:
+        """Append what several events say, unless they are to be read singly.
+
+        It leaves everything as `_translate` of each would.
+        """
+        if self._complained or self._unread is not None:
+            return False
+        if run.text:
+            if deltas and isinstance(before := deltas[-1], TextRun):
+                run = before + run
+                deltas.pop()
+            deltas.append(run)
+            self._by_deltas.add(TextDelta)
+            self._half, self._last_is_call = b"", False
+            self._spoken, self.over = True, False
+            self._goes_on = self._goes_on or self.finish is not None
+        return True
+
+    def _take_singly(self, events: Sequence[bytes], deltas: list[Delta]) -> None:
+        """Append what events say, up to the end or a failure."""
+        for event in map(bytes.strip, events):
+            if event[:1] != b"{" and event.strip(b'"').upper() == b"[DONE]":
+                self.ended = True
+            elif event:
+                try:
+                    self._translate(event, deltas)
+                except (EngineFailed, Refused) as error:
+                    self.failure = error
+                    return
+            if self.ended:
+                return
 
     def _translate(self, event: bytes, deltas: list[Delta]) -> None:
         """Append what one event says to `deltas`."""
@@ -202,6 +206,16 @@ class Chunks:
         if raw != NULL and (usage := self._count(raw)):
             deltas.append(usage)
 
+    def _learn(self, event: bytes, said: Fields | None, deltas: list[Delta]) -> None:
+        """Have events like this one be read together, whose delta says the last of these."""
+        if self._runs is None or said is None or type(deltas[-1]) is not TextDelta:
+            return
+        if bytes(said.content)[:1] != b'"':
+            return
+        run = self._runs.learn(event, said.content)
+        if run is not None and run.text:
+            deltas[-1] = run
+
     def _judge(self, event: bytes, *, failed: bool) -> None:
         """What an error amounts to, and what may be one where it says so before anything else."""
         if self.is_whole:
@@ -221,29 +235,36 @@ class Chunks:
         if choice is None and chunk.usage == NULL:
             self._complained = self._complained or complains(event)
         choice = choice or _Choice()
+        began = len(deltas)
         if self._say(choice, deltas):
             self._half = b""
+            if (
+                self._runs is not None
+                and len(deltas) == began + 1
+                and _tells_no_more(chunk, choice)
+            ):
+                self._learn(event, choice.delta, deltas)
         return chunk, choice
 
     def _say(self, choice: _Choice, deltas: list[Delta]) -> bool:
         """What a choice says, if anything. A message says it whole, or only once more."""
         began = len(deltas)
-        by_delta = _words_of(choice.delta or _NOTHING), self._pieces_of(choice.delta)
+        by_delta = words_of(choice.delta or NOTHING), self._pieces_of(choice.delta)
         if choice.message is not None:
-            by_message = _words_of(choice.message), self._pieces_of(choice.message)
+            by_message = words_of(choice.message), self._pieces_of(choice.message)
         # All of it is decoded: only from here on it changes what is known.
         self._utter(*by_delta, deltas)
         self._by_deltas.update(map(type, deltas[began:]))
         if choice.message is not None:
             self._utter(*by_message, deltas, is_whole=True)
         if not self._by_deltas and len(deltas) == began:
-            self._utter(_words_of(_Said(content=choice.text)), [], deltas)
+            self._utter(words_of(Fields(content=choice.text)), [], deltas)
         if self._logprobs is not None and choice.logprobs != NULL:
             with_logprobs(deltas, began, choice.logprobs, self._logprobs)
         return len(deltas) > began
 
     def _utter(
-        self, words: _Words, pieces: list[Said], deltas: list[Delta], *, is_whole: bool = False
+        self, words: Words, pieces: list[Said], deltas: list[Delta], *, is_whole: bool = False
     ) -> None:
         self._refused = self._refused or bool(words[RefusalDelta])
         for kind, text in words.items():
@@ -255,7 +276,7 @@ class Chunks:
         if self._calls is not None and pieces and not once_more:
             deltas += self._calls.deltas(pieces)
 
-    def _pieces_of(self, said: _Said | None) -> list[Said]:
+    def _pieces_of(self, said: Fields | None) -> list[Said]:
         if said is None or self._calls is None:
             return []
         if not says_nothing(said.tool_calls):
@@ -302,36 +323,8 @@ class Chunks:
             log.warning(what, served_by=self._served_by, reason=reason)
 
 
-def _words_of(said: _Said) -> _Words:
-    thought, text, refusal = _content_of(said.content)
-    named = (said.reasoning_content, said.reasoning, said.reasoning_details, said.thinking)
-    for raw in named:
-        if raw is not NULL and not thought:
-            thought = _content_of(raw)[1]
-    if said.refusal is not NULL:
-        refusal = refusal or _content_of(said.refusal)[1]
-    return {ReasoningDelta: thought, TextDelta: text, RefusalDelta: refusal}
-
-
-def _content_of(raw: msgspec.Raw, *, thought: bool = True) -> tuple[str, str, str]:
-    """The thought, the text and the refusal of a content: a text, a part, or a list of these."""
-    match bytes(raw)[:1]:
-        case b'"':
-            return "", _text(raw), ""
-        case b"{":
-            parts: list[_Part | str] = [decoded(raw, _Part)]
-        case b"[":
-            kind: Any = _Part | str
-            parts = items(raw, kind, MOST_PARTS)
-        case b"n" | b"f":
-            return "", "", ""
-        case b"t":
-            raise Unreadable("a content is no text")
-        case _:
-            return "", bytes(raw).decode(), ""  # a number, as languages with loose types have it
-    each = [_Part(part) if isinstance(part, str) else part for part in parts]
-    # Inside of a thought none is looked for, however deep they are nested.
-    thoughts = [_content_of(part.thinking, thought=False)[1] for part in each] if thought else []
-    texts = [part.text for part in each if isinstance(part.text, str)]
-    refusals = [part.refusal for part in each if isinstance(part.refusal, str)]
-    return "".join(thoughts), "".join(texts), "".join(refusals)
+def _tells_no_more(chunk: _Chunk, choice: _Choice) -> bool:
+    """Whether nothing stands beside the delta: no message, no end, no count, no error."""
+    ends = choice.finish_reason != NULL or choice.finishReason != NULL
+    counts = chunk.usage != NULL or choice.usage != NULL
+    return not (ends or counts or choice.message or choice.text != NULL or chunk.error != NULL)

@@ -18,6 +18,7 @@ from xinghe.core import (
     ToolCallDelta,
     ToolUse,
 )
+from xinghe.runs import TextRun
 
 
 class EngineError(Exception):
@@ -74,6 +75,7 @@ class Batch(msgspec.Struct, frozen=True):
     deltas: list[Delta]
 
 
+_TEXTS = TextDelta, TextRun, ReasoningDelta, RefusalDelta
 MOST_TEXT = 1_500
 """Characters of one batch: what is to be done with them takes two to eight milliseconds."""
 
@@ -82,8 +84,10 @@ def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
     """The same with its characters, cut so that none has much more text than `MOST_TEXT`."""
     portion: list[Delta] = []
     size = 0
+    if sum(len(delta.text) for delta in deltas if isinstance(delta, TextRun)) > MOST_TEXT:
+        deltas = spread(deltas)
     for delta in deltas:
-        if isinstance(delta, TextDelta | ReasoningDelta | RefusalDelta):
+        if isinstance(delta, _TEXTS):
             size += len(delta.text)
         elif isinstance(delta, ToolCallDelta):
             size += len(delta.arguments)
@@ -93,6 +97,17 @@ def portions(deltas: list[Delta]) -> Iterator[tuple[list[Delta], int]]:
             portion, size = [], 0
     if portion:
         yield portion, size
+
+
+def spread(deltas: Sequence[Delta]) -> list[Delta]:
+    """The same with a `TextDelta` in place of each fragment of a run."""
+    out: list[Delta] = []
+    for delta in deltas:
+        if isinstance(delta, TextRun):
+            out += map(TextDelta, delta.texts)
+        else:
+            out.append(delta)
+    return out
 
 
 NOTHING_SAID, NOT_TO_THINK = Thinking(), Thinking(on=False)

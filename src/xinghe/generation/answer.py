@@ -36,6 +36,7 @@ from xinghe.generation.reasoning_parser import CLOSE, OPEN
 from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 from xinghe.generation.usage import begin_anew
+from xinghe.runs import TextRun
 
 log = structlog.get_logger(__name__)
 
@@ -229,7 +230,7 @@ class _Heard(msgspec.Struct):
     def has_text(self, last: Batch) -> bool:
         """Whether something was said, with the last batch of the pass."""
         deltas = [*self.deltas, *last.deltas]
-        return any(isinstance(delta, TextDelta) and delta.text for delta in deltas)
+        return any(isinstance(delta, TextDelta | TextRun) and delta.text for delta in deltas)
 
     @property
     def thought(self) -> str:

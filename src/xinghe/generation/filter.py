@@ -17,7 +17,14 @@ from xinghe.core import (
     TextDelta,
     ToolCallDelta,
 )
+from xinghe.engines import spread
+from xinghe.runs import TextRun
 from xinghe.safety import StreamScanner, Verdict, notice
+
+_TEXTS = TextDelta, TextRun
+_OTHERS = ReasoningDelta, RefusalDelta, ToolCallDelta
+_TEXT = TextDelta("")
+"""What stands for all of the answer's text where only the kind counts."""
 
 
 class OutputFilter:
@@ -42,18 +49,18 @@ class OutputFilter:
         while at < len(deltas):
             delta = deltas[at]
             at += 1
-            if type(delta) is TextDelta:
+            if isinstance(delta, _TEXTS):
                 texts = [delta]
                 # An upstream may send a hundred tokens in one read, and the scanner costs the
                 # same for all of them.
                 while at < len(deltas) and self._stops is None:
                     following = deltas[at]
-                    if type(following) is not TextDelta:
+                    if not isinstance(following, _TEXTS):
                         break
                     texts.append(following)
                     at += 1
-                finish = self._begin(delta, out) or self._say(texts, out)
-            elif isinstance(delta, ReasoningDelta | RefusalDelta | ToolCallDelta):
+                finish = self._begin(_TEXT, out) or self._say(texts, out)
+            elif isinstance(delta, _OTHERS):
                 finish = self._begin(delta, out) or self._scan(delta, out)
             elif isinstance(delta, FinishDelta):
                 finish = self._begin(None, out) or delta
@@ -65,7 +72,7 @@ class OutputFilter:
                 return out
         return out
 
-    def _say(self, texts: list[TextDelta], out: list[Delta]) -> FinishDelta | None:
+    def _say(self, texts: list[TextDelta | TextRun], out: list[Delta]) -> FinishDelta | None:
         """A piece of the answer, in the engine's own cuts."""
         text = texts[0].text if len(texts) == 1 else "".join(delta.text for delta in texts)
         held = self._held
@@ -75,10 +82,10 @@ class OutputFilter:
             rest, verdict = self._safety.flush()
             visible += rest
         self._held += len(text) - len(visible)
-        if len(texts) == 1 and visible is text:
-            out.append(texts[0])
+        if not held and not self._held and verdict is None:
+            out += texts if len(texts) == 1 else [each for each in texts if each.text]
         else:
-            out.extend(_divided(visible, held, texts))
+            out += _divided(visible, held, texts)
         if verdict is not None:
             return filtered(verdict)
         return FinishDelta(FinishReason.STOP, stop=stop) if stop else None
@@ -109,11 +116,11 @@ class OutputFilter:
         return filtered(verdict) if verdict else None
 
 
-def _divided(visible: str, held: int, texts: list[TextDelta]) -> list[TextDelta]:
+def _divided(visible: str, held: int, said: Sequence[TextDelta | TextRun]) -> list[TextDelta]:
     """What may be shown, cut where the engine cut it; the first piece brings what was held."""
     pieces: list[TextDelta] = []
     at = 0
-    for delta in texts:
+    for delta in (each for each in spread(said) if isinstance(each, TextDelta)):
         end = at + len(delta.text) + (held if not at else 0)
         if visible[at:end]:
             pieces.append(TextDelta(visible[at:end], delta.tokens))

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from xinghe.core import Delta, FinishDelta, ReasoningDelta, TextDelta, UsageDelta
+from xinghe.engines import spread
 
 OPEN, CLOSE = "<think>", "</think>"
 
@@ -28,7 +29,7 @@ class ReasoningParser(msgspec.Struct):
         if self.state == "answer" and not self.trim:
             return deltas
         out: list[Delta] = []
-        for delta in deltas:
+        for delta in spread(deltas):
             match delta:
                 case TextDelta(text, tokens):
                     self.tokens += tokens

@@ -42,6 +42,8 @@ Emit: TypeAlias = Callable[[Batch], None]
 
 ATTEMPTS = 3
 """How often an engine may break its promise before the request fails."""
+_TAKE_RUNS = UsageCounter, ReasoningParser, OutputFilter
+"""The processors that need not be told of each fragment: where there are others, they are."""
 WARMER = 0.7
 """The temperature of a second attempt, at least."""
 
@@ -161,6 +163,8 @@ class PassRunner(msgspec.Struct):
         reviewed = moderator.asks_of_answers and not beside
         with closing(Review(moderator)) if reviewed else nullcontext() as review:
             processors = processors if review is None else [*processors, review]
+            in_runs = not (singly or beside) and all(isinstance(p, _TAKE_RUNS) for p in processors)
+            engine_request = replace(engine_request, in_runs=in_runs)
             async with aclosing(deployment.run(engine_request)) as batches:
                 async for batch in batches:
                     self.begun = True

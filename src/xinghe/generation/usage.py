@@ -1,5 +1,7 @@
 """Counts what a pass uses, and ends it where its length is reached."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from xinghe.core import (
@@ -15,8 +17,11 @@ from xinghe.core import (
     Usage,
     UsageDelta,
 )
+from xinghe.engines import spread
 from xinghe.engines.prompts import estimated_tokens
+from xinghe.runs import TextRun
 
+_SAID = TextDelta, TextRun, RefusalDelta, ToolCallDelta
 LONG = 32
 """Characters of a fragment above which it is more than a token, where the engine cannot tell."""
 
@@ -49,8 +54,8 @@ class UsageCounter(msgspec.Struct):
         # Runs for every token of every answer: hence no `match`, and one count a read.
         out: list[Delta] = []
         counted = True
-        for delta in deltas:
-            if isinstance(delta, TextDelta | RefusalDelta | ToolCallDelta):
+        for delta in self._within(deltas):
+            if isinstance(delta, _SAID):
                 self.said += delta.tokens
             elif isinstance(delta, ReasoningDelta):
                 self.thought += delta.tokens
@@ -79,6 +84,19 @@ class UsageCounter(msgspec.Struct):
             self.usage.completion_tokens = self.completion + made
             self.usage.reasoning_tokens = self.reasoning + min(self.thought, made)
         return out
+
+    def _within(self, deltas: list[Delta]) -> Iterator[Delta]:
+        """The same, but for runs in which a bound is passed or that have long fragments: spread."""
+        for delta in deltas:
+            if not isinstance(delta, TextRun):
+                yield delta
+                continue
+            said = self.said + delta.tokens
+            within = said + (0 if self.thinking else self.thought) <= self.max_tokens
+            if within and max(map(len, delta.texts)) <= LONG:
+                yield delta
+            else:
+                yield from spread([delta])
 
     def _begin(self) -> None:
         self.usage.started = True

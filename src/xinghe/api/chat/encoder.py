@@ -22,6 +22,8 @@ from xinghe.core import (
     ToolCallDelta,
     Usage,
 )
+from xinghe.engines import spread
+from xinghe.runs import TextRun
 
 _encode = msgspec.json.encode
 
@@ -68,6 +70,7 @@ class StreamEncoder:
         self._goes_on = b"}," + self._logprobs + b'"finish_reason":null'
         self._end = null_usage + b"}\n\n"
         self._after = self._goes_on + b"}]" + self._end
+        self._between = self._after + self._before
         self._results = b""
         """The `search_results`, ready for the chunks that carry them."""
         self._shown = False
@@ -83,11 +86,9 @@ class StreamEncoder:
         if not self._opened:
             self._opened = True
             events.append(self._opening(deltas))
-        for delta in deltas:
+        for delta in spread(deltas) if self._searched else deltas:
             match delta:
-                case TextDelta(text, _, ()) if not self._searched:
-                    events += (self._before, _encode(text), self._after)
-                case TextDelta():
+                case TextRun() | TextDelta():
                     events.append(self._said(delta))
                 case ReasoningDelta(text, _):
                     events += (self._before, b'"","reasoning_content":', _encode(text), self._after)
@@ -132,11 +133,14 @@ class StreamEncoder:
             said = b'"","refusal":' + said
         return self._before + said + self._after
 
-    def _said(self, delta: TextDelta) -> bytes:
-        """A piece that has sources or tokens to tell of."""
+    def _said(self, delta: TextDelta | TextRun) -> bytes:
+        if isinstance(delta, TextRun):
+            return self._before + self._between.join(delta.escaped) + self._after
         if self._searched:
             return self._hold_back(delta.text, delta.logprobs)
-        return self._with_logprobs(delta.text, delta.logprobs)
+        if delta.logprobs:
+            return self._with_logprobs(delta.text, delta.logprobs)
+        return self._before + _encode(delta.text) + self._after
 
     def _with_logprobs(
         self, text: str, tokens: Sequence[TokenLogprob], results: bytes = b""

@@ -33,6 +33,7 @@ from xinghe.core import (
     Usage,
 )
 from xinghe.engines import Batch
+from xinghe.runs import TextRun
 
 _SAID = {reason: reason.value for reason in FinishReason}
 FINISH_REASONS = {
@@ -317,10 +318,10 @@ class Accumulator(msgspec.Struct):
             each.clear()
 
     def take(self, batch: Batch) -> None:
-        self.deltas += batch.deltas
         for delta in batch.deltas:
+            self.deltas.append(TextDelta(delta.text) if isinstance(delta, TextRun) else delta)
             match delta:
-                case TextDelta(text, _):
+                case TextDelta(text, _) | TextRun(text):
                     self._texts.append(text)
                 case ReasoningDelta(text, _):
                     self._thoughts.append(text)

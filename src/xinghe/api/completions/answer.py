@@ -13,6 +13,7 @@ from xinghe.api.dialect import Dialect
 from xinghe.api.error_form import ErrorForm
 from xinghe.api.exchange import Exchange
 from xinghe.core import Delta, FinishDelta, FinishReason, RefusalDelta, TextDelta, Usage
+from xinghe.engines import spread
 
 _encode = msgspec.json.encode
 
@@ -73,7 +74,7 @@ class CompletionEncoder:
     def encode(self, deltas: list[Delta]) -> bytes:
         """All events of one batch, to be sent at once."""
         events: list[bytes] = []
-        for delta in deltas:
+        for delta in spread(deltas):
             match delta:
                 case TextDelta(text, _, tokens) if tokens:
                     likely = self._told + _encode(self._offsets.told(tokens)) + self._end

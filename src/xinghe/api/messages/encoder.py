@@ -23,6 +23,7 @@ from xinghe.api.messages.response import (
     search_id,
 )
 from xinghe.core import Delta, FinishDelta, Source, Usage
+from xinghe.engines import spread
 
 _encode = msgspec.json.encode
 
@@ -57,7 +58,7 @@ class MessageEncoder:
             # The prompt may be counted by now; the last event tells the whole usage.
             self._message.usage = MessageUsage.of(self._usage)
             events.append(_event("message_start", b'"message":' + _encode(self._message)))
-        for delta in deltas:
+        for delta in spread(deltas):
             self._layout.take(delta)
         data = b"".join(events)
         events.clear()

@@ -49,6 +49,7 @@ from xinghe.core import (
     ToolCallDelta,
     Usage,
 )
+from xinghe.engines import spread
 
 BROKEN_OFF = {
     FinishReason.LENGTH: Incomplete("max_output_tokens"),
@@ -86,7 +87,7 @@ class ResponseEncoder:
     def encode(self, deltas: list[Delta]) -> bytes:
         """All events of one batch, to be sent at once."""
         events = [self._opening()]
-        for delta in deltas:
+        for delta in spread(deltas):
             match delta:
                 case TextDelta(text, _, tokens) if text or self._goes_on(tokens):
                     events += self._said(text, tokens)
