@@ -7,6 +7,7 @@ for ever.
 
 import asyncio
 import re
+from functools import partial
 from typing import Any
 
 import httptools
@@ -20,8 +21,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from xinghe.api.errors import ApiError, Errors, shown
-from xinghe.api.exchange import ABORT, SILENCE, new_request_id
-from xinghe.api.flow import ReadFlowControl, WaitingRoom, WriteWatchdog
+from xinghe.api.exchange import ABORT, SILENCE, WRITE, new_request_id
+from xinghe.api.flow import ReadFlowControl, WaitingRoom, WriteWatchdog, write_at_once
 from xinghe.observe import metrics
 
 MAX_HEAD_BYTES = 128 * 1024
@@ -221,6 +222,9 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         if version == "1.0":
             _end_by_closing(self.cycle)
+        else:
+            write = partial(write_at_once, self.cycle)
+            self.scope["extensions"][WRITE] = {"send": self.cycle.send, "write": write}
         self._unanswered().append(self.cycle)
 
     def on_body(self, body: bytes) -> None:

@@ -49,6 +49,10 @@ SILENCE = 1.0
 ABORT = "xinghe.abort"
 """The ASGI extension by which a connection is cut off: `scope["extensions"][ABORT]["abort"]()`."""
 
+WRITE = "xinghe.write"
+"""The ASGI extension by which a piece of an answer leaves without a wait: its `write` is for who
+sends by its `send`, and false where the piece is to be sent by that."""
+
 COUNTED = "xinghe.counted"
 """The ASGI extension of a request that is part of one which has counted: no more than that does
 it count in the limits of requests."""
@@ -184,6 +188,13 @@ class Exchange:
         """These headers of an answer, and those that every answer has."""
         ours = [NO_STORE, (b"x-request-id", self.request_id.encode()), *self.cors]
         return [*headers, *ours, *self.extra_headers]
+
+    def write(self, data: bytes) -> bool:
+        """Send a piece of an answer that has begun, unless that may have to wait."""
+        extension = self.scope.get("extensions", {}).get(WRITE)
+        # Whoever has put a `send` of its own there is to see every piece.
+        ours = extension is not None and extension["send"] == self.send
+        return ours and extension["write"](data)
 
     async def send_json(self, body: Any, status: int = 200, headers: Headers | None = None) -> None:
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)

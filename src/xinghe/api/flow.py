@@ -8,7 +8,7 @@ import termios
 from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 ENOUGH_FILES = 65536
 MAX_WAITING_SHARE = 0.5
@@ -130,3 +130,11 @@ class WriteWatchdog:
         except (OSError, ValueError):
             return unsent  # it is being closed, or this system does not tell
         return unsent + int.from_bytes(queued, sys.byteorder)
+
+
+def write_at_once(cycle: RequestResponseCycle, data: bytes) -> bool:
+    """As `cycle.send` writes a piece in chunks, where nothing has to be waited for."""
+    if cycle.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+        return False
+    cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+    return True

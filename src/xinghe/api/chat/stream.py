@@ -1,7 +1,8 @@
 """The answer of a request with `stream: true`, as server-sent events.
 
-Two tasks: a producer drains the engine into a buffer, the request's own task carries the buffer
-to the client. So a slow reader holds no engine, and a disconnect stops the producer at once.
+Two tasks: a producer drains the engine, and writes to the client what the connection takes. The
+rest waits in a buffer, from which the request's own task carries it to the client. So a slow reader
+holds no engine, and a disconnect stops the producer at once.
 """
 
 from __future__ import annotations
@@ -114,9 +115,24 @@ class _Events:
         self._exchange = exchange
         self._encoders = encoders
         self._buffer = buffer
+        self._keep_alive = keep_alive
 
     def emit(self, choice: int, batch: Batch) -> None:
-        self._buffer.put(self._encoders[choice].encode(batch.deltas), batch.arrived)
+        data = self._encoders[choice].encode(batch.deltas)
+        if not self._written(data):
+            self._buffer.put(data, batch.arrived)
+        elif data:
+            metrics.EDGE_OUT.observe(time.perf_counter() - batch.arrived)
+
+    def _written(self, data: bytes) -> bool:
+        """Whether it has gone to the client already, as nothing is before it."""
+        exchange, keep_alive = self._exchange, self._keep_alive
+        if keep_alive.sending or not self._buffer.is_clear or not exchange.answered:
+            return False
+        if data and not exchange.write(data):
+            return False
+        keep_alive.mark(sending=False)
+        return True
 
     def tell(self, served_by: str) -> None:
         if self._exchange.answered:
@@ -191,6 +207,11 @@ class StreamBuffer(msgspec.Struct, eq=False):
         self._size = 0
         self.close()
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing waits, and more may come."""
+        return not self._parts and not self._closed
+
     async def take(self) -> tuple[bytes, float | None] | None:
         """The next bytes at hand with the arrival of the oldest, or `None` at the end."""
         await self._wake.wait()
@@ -250,16 +271,16 @@ class KeepAlive:
 
     def mark(self, *, sending: bool) -> None:
         """A send begins, or the reader has taken it and the silence begins."""
-        self._sending = sending
+        self.sending = sending
         self._since = self._loop.time()
 
     def _look(self) -> None:
         passed = self._loop.time() - self._since
-        if self._sending and passed >= self._server.stall_timeout:
+        if self.sending and passed >= self._server.stall_timeout:
             self._stalled = True
             self._task.cancel()
             return
-        silent = not self._sending and passed >= self._server.keepalive_comment
+        silent = not self.sending and passed >= self._server.keepalive_comment
         if silent and self._working:
             self._buffer.put(self._told(), None)
         self._timer = self._loop.call_later(self._beat, self._look)
