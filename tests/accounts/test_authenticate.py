@@ -6,35 +6,37 @@ import asyncio
 import re
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.kit.postgres import ON_SQLITE
-from xinghe.accounts import Members, Principals, Tokens
+from xinghe.accounts import Members, Principals, Tokens, principal
 from xinghe.storage import Database, now
+from xinghe.storage.sqlite import SQLiteSession
 
 
 async def test_a_good_token(members: Members, tokens: Tokens, principals: Principals) -> None:
     account = await members.create("星河")
     secret = await tokens.create("星河", name="laptop", models=["m1", "m2"])
     assert re.fullmatch(r"xh-[a-z0-9]{10}-[A-Za-z0-9]{43}", secret)
-    principal = await principals.authenticate(secret)
-    assert principal is not None
-    assert (principal.member_id, principal.appid) == (account.id, account.appid)
-    assert (principal.member_name, principal.token_name) == ("星河", "laptop")
-    assert principal.scopes == {"model.call", "account.read"}
-    assert principal.models == frozenset({"m1", "m2"})
+    found = await principals.authenticate(secret)
+    assert found is not None
+    assert (found.member_id, found.appid) == (account.id, account.appid)
+    assert (found.member_name, found.token_name) == ("星河", "laptop")
+    assert found.scopes == {"model.call", "account.read"}
+    assert found.models == frozenset({"m1", "m2"})
 
 
 async def test_without_models_all_are_allowed(
     members: Members, principals: Principals, tokens: Tokens
 ) -> None:
     await members.create("a")
-    principal = await principals.authenticate(await tokens.create("a", scopes=["admin"]))
-    assert principal is not None
-    assert principal.models is None
-    assert principal.scopes == {"admin"}
+    found = await principals.authenticate(await tokens.create("a", scopes=["admin"]))
+    assert found is not None
+    assert found.models is None
+    assert found.scopes == {"admin"}
 
 
 async def test_a_revoked_token_is_refused_at_once(
@@ -59,13 +61,43 @@ async def test_a_revocation_by_another_process_is_seen(
 
 
 async def test_an_expired_token(
-    members: Members, tokens: Tokens, principals: Principals, database: Database
+    members: Members, tokens: Tokens, principals: Principals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await members.create("a")
     secret = await tokens.create("a", expires_at=now() + 60_000_000)
     assert await principals.authenticate(secret) is not None
-    await database.write(lambda c: c.run("UPDATE tokens SET expires_at = $1", now()))
+    at = now() + 120_000_000
+    monkeypatch.setattr(principal, "now", lambda: at)  # what was read of it is known still
     assert await principals.authenticate(secret) is None
+
+
+async def test_a_token_that_is_known_is_not_looked_up_again(
+    tokens: Tokens, members: Members, principals: Principals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await members.create("a")
+    secret = await tokens.create("a")
+    first = await principals.authenticate(secret)
+    looked_up = []
+    monkeypatch.setattr(principals, "_looked_up", lambda *asked: looked_up.append(asked))
+    assert await principals.authenticate(secret) is first
+    assert looked_up == []
+
+
+@ON_SQLITE
+async def test_who_stands_in_the_way_is_waited_for(
+    members: Members, tokens: Tokens, principals: Principals, database: Database
+) -> None:
+    await members.create("a")
+    secret = await tokens.create("a")
+    assert await principals.authenticate(secret) is not None
+    at_hand = database._at_hand
+    assert isinstance(at_hand, SQLiteSession)
+    at_hand._connection.set_exec_trace(_busy)
+    assert await principals.authenticate(secret) is not None
+
+
+def _busy(*_: object) -> bool:
+    raise apsw.BusyError("database is locked")
 
 
 async def test_a_wrong_secret_of_a_known_token(

@@ -14,7 +14,9 @@ from tests.kit.expect import answered, refused
 from tests.kit.models import CHAT, TIGHT
 from tests.kit.raw import Connection
 from tests.kit.server import Server
+from xinghe import storage
 from xinghe.accounts import Tokens
+from xinghe.accounts.audit import alone
 from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token", "IAM Certification failed")
@@ -63,6 +65,11 @@ def test_revoked_token(server: Server, api: Api) -> None:
 
 def test_expired_token(server: Server, api: Api) -> None:
     # The command line takes no time in the past, and the next one that it takes is midnight.
+    def lapse(connection: storage.Connection) -> None:
+        query = "UPDATE tokens SET expires_at = ? WHERE public_id = ?"
+        connection.run(query, time.time_ns() // 1000 - 1, token.split("-")[1])
+        alone(connection)  # as whatever changes a token
+
     async def short_lived() -> str:
         async with await Database.open(server.data) as database:
             later = time.time_ns() // 1000 + 3_600_000_000
@@ -70,9 +77,7 @@ def test_expired_token(server: Server, api: Api) -> None:
 
     async def expire() -> None:
         async with await Database.open(server.data) as database:
-            query = "UPDATE tokens SET expires_at = ? WHERE public_id = ?"
-            just_now = time.time_ns() // 1000 - 1
-            await database.write(lambda c: c.run(query, just_now, token.split("-")[1]))
+            await database.write(lapse)
 
     token = asyncio.run(short_lived())
     answered(api.bearing(token).chat(model=CHAT))

@@ -1,7 +1,8 @@
 """Who is calling, by an access token: what pays for him, what limits him, what he may do.
 
-What the groups and budgets of a member say is kept in memory for as long as nothing that is
-audited has changed; the token itself is looked up with every request.
+What a token, its member, his groups and his budgets say is kept in memory for as long as nothing
+that is audited has changed. Every request asks for the revision, so none is let in by what was
+true before.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,7 +20,7 @@ from xinghe.ledger import Budget, Window
 from xinghe.storage import Connection, Database, now
 
 KEPT = 10_000
-"""Tokens of which it is known in memory what pays for them and what limits them."""
+"""Tokens of which it is known in memory whose they are, what pays for them and what limits them."""
 
 TOKEN = re.compile(r"xh-([a-z0-9]{10})-[A-Za-z0-9]{43}")
 _AUTHENTICATE = (
@@ -27,6 +28,7 @@ _AUTHENTICATE = (
     "m.operator, t.id, t.name, t.scopes, t.models, (SELECT number FROM revision) "
     "FROM tokens t JOIN members m ON m.id = t.member_id WHERE t.public_id = $1"
 )
+_REVISION = "SELECT number FROM revision"
 _LAPSED = (
     "SELECT t.id FROM tokens t JOIN members m ON m.id = t.member_id WHERE t.id = $1 "
     "AND (t.revoked_at IS NOT NULL OR t.expires_at <= $2 OR m.disabled_at IS NOT NULL)"
@@ -41,6 +43,9 @@ _BUDGETS = "SELECT id, unit, per, rolling, zone, amount, model FROM budgets WHER
 _AMOUNT = "SELECT amount FROM budgets WHERE id = $1 AND ended_at IS NULL"
 
 _NAMES = msgspec.json.Decoder(frozenset[str])
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -111,13 +116,38 @@ class Principal(msgspec.Struct, frozen=True):
         return self.standing.budgets
 
 
+class Remembered(Generic[K, V]):
+    """What was read at a revision, of the `KEPT` that were asked for last."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[K, tuple[int, V]] = OrderedDict()
+        """What was used last comes last."""
+
+    def at(self, revision: int, key: K) -> V | None:
+        """What was read at this very revision."""
+        found = self._found.get(key)
+        if found is None or found[0] != revision:
+            return None
+        self._found.move_to_end(key)
+        return found[1]
+
+    def put(self, revision: int, key: K, value: V) -> None:
+        """What is read may be newer than the revision: then it is read once more than needed."""
+        self._found[key] = revision, value
+        self._found.move_to_end(key)
+        if len(self._found) > KEPT:
+            self._found.popitem(last=False)
+
+
 class Principals:
     """Every method raises `StorageError` if the database cannot be used."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._standings: OrderedDict[int, tuple[int, Standing]] = OrderedDict()
-        """By token id, with the revision that it was read at; what was used last comes last."""
+        self._standings = Remembered[int, Standing]()
+        """By token id."""
+        self._owners = Remembered[bytes, tuple[Principal, int | None]]()
+        """By the digest of a token that holds: its owner, and when it expires."""
 
     async def authenticate(self, secret: str) -> Principal | None:
         """Who holds this token; None if it is unknown, malformed, revoked or expired.
@@ -127,12 +157,21 @@ class Principals:
         match = TOKEN.fullmatch(secret)
         if match is None:
             return None
-        row = await self._database.read(lambda c: c.row(_AUTHENTICATE, match[1]))
+        digest = hashlib.sha256(secret.encode()).digest()
+        revision: int = await self._database.glance(lambda c: c.value(_REVISION))
+        known = self._owners.at(revision, digest)
+        if known is None:
+            return await self._looked_up(match[1], digest)
+        owner, expires_at = known
+        return owner if expires_at is None or expires_at > now() else None
+
+    async def _looked_up(self, public_id: str, digest: bytes) -> Principal | None:
+        row = await self._database.read(lambda c: c.row(_AUTHENTICATE, public_id))
         if row is None:
             return None
         stored, revoked_at, expires_at, disabled_at, *member, token_id = row[:9]
         # The comparison comes first and takes the same time for every wrong secret.
-        if not hmac.compare_digest(stored, hashlib.sha256(secret.encode()).digest()):
+        if not hmac.compare_digest(stored, digest):
             return None
         lapsed = expires_at is not None and expires_at <= now()
         if lapsed or revoked_at is not None:
@@ -143,7 +182,7 @@ class Principals:
         token_name, scopes, models, revision = row[9:]
         standing = await self._standing(member_id, token_id, revision)
         allowed = None if models is None else _NAMES.decode(models)
-        return Principal(
+        owner = Principal(
             member_id=member_id,
             appid=appid,
             member_name=name,
@@ -154,6 +193,8 @@ class Principals:
             operator=bool(operator),
             standing=standing,
         )
+        self._owners.put(revision, digest, (owner, expires_at))
+        return owner
 
     async def at_playground(self, secret: str) -> Principal | None:
         """Who is at the console's playground with this session: no access token is one."""
@@ -179,17 +220,11 @@ class Principals:
         return {each: amount for each, amount in found if amount is not None}
 
     async def _standing(self, member_id: int, token_id: int, revision: int) -> Standing:
-        known = self._standings.get(token_id)
-        if known is not None and known[0] == revision:
-            self._standings.move_to_end(token_id)
-            return known[1]
-        # What is read may be newer than the revision: then it is read once more than needed.
-        found = await self._database.read(lambda c: standing(c, member_id, token_id))
-        self._standings[token_id] = revision, found
-        self._standings.move_to_end(token_id)
-        if len(self._standings) > KEPT:
-            self._standings.popitem(last=False)
-        return found
+        known = self._standings.at(revision, token_id)
+        if known is None:
+            known = await self._database.read(lambda c: standing(c, member_id, token_id))
+            self._standings.put(revision, token_id, known)
+        return known
 
 
 def standing(connection: Connection, member_id: int, token_id: int) -> Standing:

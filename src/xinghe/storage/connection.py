@@ -152,3 +152,9 @@ class Backend(Protocol):
 
         Raises `StorageError`.
         """
+
+    def at_hand(self) -> Session | None:
+        """A connection to read single rows with on the event loop, which waits for nobody.
+
+        None where every answer comes over a network. Raises `StorageError`.
+        """

@@ -103,6 +103,9 @@ class PostgreSQLBackend:
             raise
         return link
 
+    def at_hand(self) -> None:
+        return None
+
 
 def _name(given: dict[str, Any]) -> str:
     hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")

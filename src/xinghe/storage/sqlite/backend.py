@@ -44,3 +44,8 @@ class SQLiteBackend:
             )
         except apsw.Error as error:
             raise StorageUnavailable(str(error)) from error
+
+    def at_hand(self) -> SQLiteSession:
+        session = self.session(read_only=True)
+        session.wait_for_nobody()
+        return session

@@ -95,6 +95,10 @@ class SQLiteSession:
         # Writes page 1 as it is.
         self.rows(f"PRAGMA user_version = {self.value('PRAGMA user_version')}")
 
+    def wait_for_nobody(self) -> None:
+        """Have a statement fail at once that would wait for another connection."""
+        self._connection.set_busy_timeout(0)
+
     def interrupt(self) -> None:
         self._connection.interrupt()
 
