@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.postgres import ON_SQLITE
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import session
 from tests.ledger.books import Books, away, hold, used
 from tests.storage.test_writer import note, notes
 from xinghe.accounts import Principal
@@ -29,7 +29,7 @@ async def test_what_is_not_charged_in_time_is_not_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     with away(database) as lock, database.defer(Locks(principal.member_id)) as writes:
         usage = Usage()
         async with hold(ledger, principal, usage, stream=False):
@@ -53,7 +53,7 @@ async def test_a_stream_that_is_not_noted_in_time_costs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     with away(database) as lock, database.defer(Locks(principal.member_id)):
 
         async def stream() -> None:

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.postgres import ON_SQLITE
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import session
 from tests.ledger.books import Books, away, hold, used
 from tests.ledger.test_reaper import Start, line, lock_files, start
 from tests.storage.test_writer import until
@@ -145,7 +145,7 @@ async def test_neither_database_nor_journal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(holding, "SAVE_SECONDS", 0.5)
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     journal = ledger.owner.journal
     read_only = os.open(f"/proc/self/fd/{journal._descriptor}", os.O_RDONLY)
     with away(database) as locked:

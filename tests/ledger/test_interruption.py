@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.postgres import ON_SQLITE
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import session
 from tests.ledger.books import Books, hold, used
 from xinghe.accounts import Principal
 from xinghe.core import Usage
@@ -89,7 +89,7 @@ async def test_cancelled_at_any_moment(ledger: Ledger, principal: Principal, boo
 async def test_a_settlement_outlives_a_locked_database(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     other = apsw.Connection(str(database.directory / "xinghe.db"))
     usage = Usage()
     async with hold(ledger, principal, usage):

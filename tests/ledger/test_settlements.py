@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from tests.kit.postgres import ON_SQLITE
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import session
 from tests.ledger.books import Books, away, hold, used
 from tests.storage.test_writer import until
 from xinghe.accounts import Principal
@@ -46,7 +46,7 @@ async def by_hand(ledger: Ledger) -> None:
 async def test_who_leaves_before_the_charge_is_on_the_disk_gets_and_pays_nothing(
     ledger: Ledger, principal: Principal, books: Books, database: Database
 ) -> None:
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     with away(database) as lock:
         task = asyncio.create_task(answer(ledger, principal, lock))
         await until(lambda: database.last_error is not None)
@@ -67,7 +67,7 @@ async def test_who_leaves_while_the_journal_is_at_it_has_paid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may be on the disk by now: what stands there is charged whoever dies."""
-    raw(database).set_busy_timeout(10)
+    session(database).wait_at_most(10)
     writing: Future[None] = Future()
     monkeypatch.setattr(ledger.owner.journal, "write", lambda group: writing)
     with away(database) as lock:

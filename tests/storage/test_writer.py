@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.kit.postgres import ON_POSTGRES, ON_SQLITE
-from tests.kit.sqlite import raw
+from tests.kit.sqlite import raw, session
 from xinghe.storage import (
     Connection,
     Database,
@@ -237,7 +237,7 @@ async def test_a_batch_that_fails_goes_back_in_its_order(
 
 @ON_SQLITE
 async def test_a_locked_file_delays_what_was_enqueued(database: Database, tmp_path: Path) -> None:
-    raw(database).set_busy_timeout(100)
+    session(database).wait_at_most(100)
     other = apsw.Connection(str(tmp_path / "xinghe.db"))
     other.execute("BEGIN IMMEDIATE")
     database.enqueue(partial(note, text="a"))
@@ -358,3 +358,56 @@ async def test_an_error_that_is_passed_over_undoes_what_was_done(database: Datab
     with pytest.raises(StorageUnavailable, match="had failed"):
         await database.write(passing_over)
     assert await database.read(notes) == []
+
+
+@ON_SQLITE
+async def test_what_is_quick_is_done_on_the_loop_and_committed_by_the_thread(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, threads = SQLiteSession.commit, []
+
+    def committing(session: SQLiteSession) -> None:
+        threads.append(threading.current_thread())
+        commit(session)
+
+    def where(connection: Connection, text: str) -> threading.Thread:
+        note(connection, text)
+        return threading.current_thread()
+
+    await database.write(partial(note, text="first"))  # the thread has a connection from here on
+    monkeypatch.setattr(SQLiteSession, "commit", committing)
+    writing = [database.write(partial(where, text=text), quick=True) for text in "abc"]
+    assert set(await asyncio.gather(*writing)) == {threading.main_thread()}
+    (committed,) = threads
+    assert committed is database._writers[0]._thread
+    slow = database.write(partial(where, text="d"))
+    behind = database.write(partial(where, text="e"), quick=True)
+    assert await asyncio.gather(slow, behind) == [committed, committed]
+    assert await database.read(notes) == ["first", "a", "b", "c", "d", "e"]
+
+
+@ON_SQLITE
+async def test_what_does_not_go_through_on_the_loop_is_the_threads(
+    database: Database, tmp_path: Path
+) -> None:
+    def failing(connection: Connection) -> None:
+        note(connection, "undone")
+        raise LookupError("mine alone")
+
+    await database.write(partial(note, text="first"))
+    outcomes = await asyncio.gather(
+        database.write(partial(note, text="a"), quick=True),
+        database.write(failing, quick=True),
+        database.write(partial(note, text="b"), quick=True),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[1], LookupError)
+    database._writers[0]._rests_until = 0.0
+    other = apsw.Connection(str(tmp_path / "xinghe.db"))
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(database.write(partial(note, text="c"), quick=True))
+    await until(lambda: bool(database._writers[0]._in_flight))  # and the loop goes on meanwhile
+    other.execute("ROLLBACK")
+    other.close()
+    await waiting
+    assert await database.read(notes) == ["first", "a", "b", "c"]

@@ -151,7 +151,8 @@ class Holding(msgspec.Struct, eq=False):
         self.place = self.owner.journal.take()
         try:
             while isinstance(
-                outcome := await self._database.write(reserve, locks=self.locks), holds.Unswept
+                outcome := await self._database.write(reserve, locks=self.locks, quick=True),
+                holds.Unswept,
             ):
                 await sweep_wallet(self._database, outcome.wallet_id, hold.created_at)
         except (StorageClosed, StorageRefused):

@@ -125,6 +125,7 @@ class Settlements:
             partial(settle, record=record, owner=owner, told=settlement.told),
             written,
             locks=settlement.locks,
+            quick=True,
         )
 
     def _written(self, settlement: Settlement, written: asyncio.Future[bool]) -> None:

@@ -17,6 +17,6 @@ from xinghe.storage.connection import (
     among,
 )
 from xinghe.storage.database import Database, DeferredWrites, now
+from xinghe.storage.jobs import Job, Operation
 from xinghe.storage.postgresql.server import LocalServer, local_url, running
 from xinghe.storage.scratch import scratch
-from xinghe.storage.writer import Job, Operation

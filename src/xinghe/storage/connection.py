@@ -109,8 +109,8 @@ class Session(Connection, Protocol):
     After a failure, the next `begin` connects anew where that is needed.
     """
 
-    def begin(self) -> None:
-        """Raises `StorageUnavailable`."""
+    def begin(self, *, wait: bool = True) -> None:
+        """Raises `StorageUnavailable`, without `wait` at once where SQLite has another writer."""
 
     def commit(self) -> None:
         """Return once it is on the disk. Raises `StorageUnavailable`."""
@@ -138,6 +138,10 @@ class Backend(Protocol):
     @property
     def locks(self) -> bool:
         """Whether `lock` has anything to do: several transactions write at once."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a file of this process: only a commit takes long, never a statement."""
 
     @property
     def writers(self) -> int:

@@ -23,9 +23,10 @@ from xinghe.storage.connection import (
     StorageClosed,
     StorageUnavailable,
 )
+from xinghe.storage.jobs import Job, Operation
 from xinghe.storage.postgresql.server import LocalServer, local_url
 from xinghe.storage.sqlite import SQLiteBackend
-from xinghe.storage.writer import Job, Operation, Writer
+from xinghe.storage.writer import Writer
 
 READ_SECONDS = 5.0
 
@@ -139,16 +140,18 @@ class Database:
         *,
         locks: Locks | None = None,
         idle: bool = False,
+        quick: bool = False,
     ) -> T:
         """Run an operation in a transaction; returns its result once that is on the disk.
 
         `locks` are of all wallets and budgets that it may change; without them, the operation calls
-        `connection.lock` itself. What others have to write goes before an `idle` one. Raises what
+        `connection.lock` itself. What others have to write goes before an `idle` one; a `quick` one
+        touches a few rows by their keys, and may be done on the loop. Raises what
         the operation raises (its changes are undone, nobody else's), and `StorageUnavailable` or
         `StorageClosed`. To be cancelled while waiting does not stop it.
         """
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = Job(operation, waiter, locks, durable=False)
+        job = Job(operation, waiter, locks, durable=False, quick=quick)
         self._writer(locks).submit(job, idle=idle)
         result: T = await waiter
         return result
@@ -160,6 +163,7 @@ class Database:
         *,
         locks: Locks | None = None,
         deferred: bool = True,
+        quick: bool = False,
     ) -> Job:
         """Have an operation done, after all that was handed in before for the member.
 
@@ -167,7 +171,7 @@ class Database:
         database away, it is retried until it goes through; then `saved` is told. It joins what the
         request defers, unless `deferred` is false. Raises `StorageClosed`.
         """
-        job = Job(operation, saved, locks)
+        job = Job(operation, saved, locks, quick=quick)
         writes = self.deferred() if deferred else None
         if writes is not None:
             writes.add(job)

@@ -3,6 +3,11 @@
 A thread commits at once; whatever gathers during a commit is its next batch. An operation that
 fails takes no other with it: its batch is done without it, before and behind it.
 
+Where the database is a file, a statement takes microseconds and only a commit takes long: the loop
+itself then does the `quick` operations of a batch, and hands the thread what is left, the commit.
+Statement by statement, the two would take the interpreter's lock from each other. What does not go
+through at once is undone, and is the thread's from its beginning.
+
 Once a commit has failed, only what must not be lost is tried again; all else is refused at once,
 until a commit goes through. What can wait (`idle`) has a transaction of its own, when
 nothing else is there to be written or it has waited for long.
@@ -12,19 +17,15 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
-import msgspec
 import structlog
 
 from xinghe.storage.connection import (
     AWAY_PAUSE,
     AWAY_SECONDS,
     Backend,
-    Connection,
-    Locks,
     Session,
     StorageAway,
     StorageClosed,
@@ -33,8 +34,7 @@ from xinghe.storage.connection import (
     StorageRefused,
     StorageUnavailable,
 )
-
-Operation: TypeAlias = Callable[[Connection], Any]
+from xinghe.storage.jobs import Job, Operation, OperationFailed, named, resolve
 
 BATCH = 1000
 CONTENDED = 5
@@ -43,32 +43,12 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
 LONGEST_IDLE = 0.25
 """Seconds that an idle job lets others go before it, however many come."""
+TURN = 0.002
+"""Seconds after which the loop leaves the rest of what is quick to the next batch."""
+SLOW, REST = 0.02, 1.0
+"""Where that took so long, the file is not in memory: for a while the thread does all of it."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.storage")
-
-
-class Job(msgspec.Struct, eq=False):
-    """An operation and its waiter; one that is `durable` is retried until it is done.
-
-    `locks` are None where the operation takes its own.
-    """
-
-    operation: Operation
-    waiter: asyncio.Future[Any] | None = None
-    locks: Locks | None = None
-    durable: bool = True
-    written: bool = False
-    at: float = 0.0
-    """When it was handed in, by `time.monotonic`."""
-
-
-class OperationFailed(Exception):
-    """The operation at a place of its batch raised."""
-
-    def __init__(self, place: int, error: Exception) -> None:
-        super().__init__(place)
-        self.place = place
-        self.error = error
 
 
 class Writer:
@@ -82,6 +62,13 @@ class Writer:
         self._queue: deque[Job] = deque()
         self._idle: deque[Job] = deque()
         self._in_flight: list[Job] = []
+        self._is_due = False
+        """Whether the loop is about to look at the queue, which is not the thread's till then."""
+        self._outcomes: list[Any] | None = None
+        """Of what is in flight, where the loop has done it and only the commit is left."""
+        self._at_work = False
+        """Whether the session is the thread's."""
+        self._rests_until = 0.0
         self._changed = threading.Condition()
         self._closing_until: float | None = None
         self._thread = threading.Thread(target=self._run, name="xinghe-writer", daemon=True)
@@ -100,7 +87,13 @@ class Writer:
             for job in jobs:
                 job.at = time.monotonic()
             (self._idle if idle else self._queue).extend(jobs)
-            self._changed.notify_all()
+            if self._is_due or self._at_work:
+                return
+            if self._is_for_loop():
+                self._is_due = True
+                self._loop.call_soon(self._begin)
+            else:
+                self._changed.notify_all()
 
     def amend(self, job: Job, operation: Operation) -> bool:
         """Have another operation done in a job's place; False if it is too late, or may be.
@@ -129,6 +122,40 @@ class Writer:
                 self._changed.notify_all()
         self._thread.join(timeout + 0.5)
         return self.drain(0)
+
+    def _is_for_loop(self) -> bool:
+        """Whether the loop does what comes next."""
+        if not self._backend.local or not self._is_head_quick():
+            return False
+        at, is_fit = time.monotonic(), self.error is None and self._closing_until is None
+        return is_fit and at >= self._rests_until and not self._is_idle_due(at)
+
+    def _begin(self) -> None:
+        """On the loop: do what is quick at the queue's head, and have the thread commit it."""
+        with self._changed:
+            self._is_due = False
+            session = self._session
+            if self._at_work or session is None or not self._is_for_loop():
+                self._changed.notify_all()
+                return
+            batch, outcomes, began = list[Job](), list[Any](), time.monotonic()
+            try:
+                session.begin(wait=False)
+                while not batch or (self._is_head_quick() and time.monotonic() - began < TURN):
+                    batch.append(self._queue.popleft())
+                    outcomes.append(batch[-1].operation(session))
+            except Exception:  # whatever it is: the thread does it anew, and tells whom it concerns
+                session.rollback()
+                self._queue.extendleft(reversed(batch))
+                self._rests_until = time.monotonic() + REST
+            else:
+                self._in_flight, self._outcomes, self._at_work = batch, outcomes, True
+                if time.monotonic() - began > SLOW:
+                    self._rests_until = time.monotonic() + REST
+            self._changed.notify_all()
+
+    def _is_head_quick(self) -> bool:
+        return bool(self._queue) and self._queue[0].quick
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -160,7 +187,7 @@ class Writer:
                     continue
                 if batch[0].durable:
                     # Retrying cannot help it, and everything behind it would wait for ever.
-                    operation = _named(batch[0].operation)
+                    operation = named(batch[0].operation)
                     log.error("operation_dropped", operation=operation, exc_info=failed.error)
                 outcomes = [failed.error]
             except StorageError as failure:
@@ -187,23 +214,11 @@ class Writer:
     def _attempt(self, batch: list[Job]) -> list[Any]:
         """Raises `OperationFailed` and `StorageError`, and nothing was done then."""
         session = self._session = self._session or self._backend.session()
+        outcomes, self._outcomes = self._outcomes, None
         try:
-            session.begin()
-            if not batch:
-                session.probe()
-            outcomes = []
-            if locks := [job.locks for job in batch if job.locks is not None]:
-                session.lock(
-                    {wallet for each in locks for wallet in each.wallets},
-                    {budget for each in locks for budget in each.budgets},
-                )
-            for place, job in enumerate(batch):
-                try:
-                    outcomes.append(job.operation(session))
-                except StorageError:
-                    raise
-                except Exception as error:
-                    raise OperationFailed(place, error) from error
+            if outcomes is None:
+                session.begin()
+                outcomes = self._done(session, batch)
             session.commit()
         except BaseException:
             session.rollback()
@@ -211,6 +226,25 @@ class Writer:
         if self.error is not None:
             log.info("database_recovered")
         self.error = None
+        return outcomes
+
+    def _done(self, session: Session, batch: list[Job]) -> list[Any]:
+        """Do a batch within a transaction. Raises as `_attempt` does."""
+        if not batch:
+            session.probe()
+        if locks := [job.locks for job in batch if job.locks is not None]:
+            session.lock(
+                {wallet for each in locks for wallet in each.wallets},
+                {budget for each in locks for budget in each.budgets},
+            )
+        outcomes = []
+        for place, job in enumerate(batch):
+            try:
+                outcomes.append(job.operation(session))
+            except StorageError:
+                raise
+            except Exception as error:
+                raise OperationFailed(place, error) from error
         return outcomes
 
     def _split(self, batch: list[Job], at: int) -> list[Job]:
@@ -224,33 +258,51 @@ class Writer:
         with self._changed:
             for job in batch:
                 job.written = True
+            self._in_flight, self._at_work = [], False
+            self._is_due = self._is_for_loop()
         self._deliver(list(zip(batch, outcomes, strict=True)))
 
     def _take(self, pause: float) -> list[Job] | None:
         """The next batch; None ends the thread; an empty one asks whether the trouble is over."""
         with self._changed:
-            self._in_flight = []
+            if self._outcomes is None:
+                self._in_flight, self._at_work = [], False
             self._changed.notify_all()
-            while not self._queue and not self._idle:
+            while self._outcomes is None and not self._has_next():
                 if self._closing_until is not None:
                     return None
                 if not self._changed.wait(pause if self.error else None) and self.error:
+                    self._at_work = True
                     return []
+            self._at_work = True
+            if self._outcomes is not None:
+                return self._in_flight
             if self._closing_until is not None and time.monotonic() >= self._closing_until:
                 return None
-            due = self._idle and time.monotonic() - self._idle[0].at >= LONGEST_IDLE
-            if due or not self._queue:
-                self._in_flight.append(self._idle.popleft())
-                return self._in_flight
-            while self._queue and len(self._in_flight) < BATCH:
-                # What takes its locks as it goes waits for nobody when it is alone.
-                alone = self._backend.locks and self._queue[0].locks is None
-                if alone and self._in_flight:
-                    break
-                self._in_flight.append(self._queue.popleft())
-                if alone:
-                    break
+            self._in_flight = list(self._gathered())
             return self._in_flight
+
+    def _gathered(self) -> Iterator[Job]:
+        """What is done together, taken from the queue."""
+        if self._is_idle_due(time.monotonic()) or not self._queue:
+            yield self._idle.popleft()
+            return
+        for place in range(min(len(self._queue), BATCH)):
+            # What takes its locks as it goes waits for nobody when it is alone.
+            alone = self._backend.locks and self._queue[0].locks is None
+            if alone and place:
+                return
+            yield self._queue.popleft()
+            if alone:
+                return
+
+    def _has_next(self) -> bool:
+        """Whether anything is there for the thread."""
+        is_ours = not self._is_due or self._closing_until is not None
+        return is_ours and bool(self._queue or self._idle)
+
+    def _is_idle_due(self, at: float) -> bool:
+        return bool(self._idle) and at - self._idle[0].at >= LONGEST_IDLE
 
     def _keep_durable(self, batch: list[Job], failure: StorageError) -> bool:
         """Put the durable jobs back at the head, in order; tell all others what happened.
@@ -278,11 +330,16 @@ class Writer:
 
     def _deliver(self, outcomes: list[tuple[Job, Any]]) -> None:
         told = [(job.waiter, outcome) for job, outcome in outcomes if job.waiter is not None]
-        if told:
+        if told or self._is_due:
             try:
-                self._loop.call_soon_threadsafe(_resolve, told)
+                self._loop.call_soon_threadsafe(self._tell, told)
             except RuntimeError:
                 log.warning("waiters_gone", count=len(told))
+
+    def _tell(self, told: list[tuple[asyncio.Future[Any], Any]]) -> None:
+        resolve(told)
+        if self._is_due:  # whom this wakes has his turn before, and is in the next batch
+            self._loop.call_soon(self._begin)
 
     def _pause(self, seconds: float) -> None:
         with self._changed:
@@ -291,20 +348,3 @@ class Writer:
             else:
                 left = max(0.0, self._closing_until - time.monotonic())
                 self._changed.wait(min(seconds, left))
-
-
-def _named(operation: Operation) -> str:
-    """What was to be done, without with what: that may be an answer that is to be kept."""
-    while isinstance(operation, partial):
-        operation = operation.func
-    return getattr(operation, "__qualname__", type(operation).__name__)
-
-
-def _resolve(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for waiter, outcome in outcomes:
-        if waiter.done():
-            continue
-        if isinstance(outcome, Exception):
-            waiter.set_exception(outcome)
-        else:
-            waiter.set_result(outcome)

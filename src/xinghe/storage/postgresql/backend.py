@@ -44,6 +44,7 @@ class PostgreSQLBackend:
     """Implements `storage.connection.Backend`."""
 
     locks = True
+    local = False
     writers, readers = 2, 2
 
     def __init__(self, url: str) -> None:

@@ -82,7 +82,7 @@ class PostgreSQLSession:
         finally:
             self.rollback()
 
-    def begin(self) -> None:
+    def begin(self, *, wait: bool = True) -> None:
         # With the id by which a commit is looked for whose answer is lost.
         result = self._begin("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_current_xact_id()")
         self._transaction = (result.get_value(0, 0) or b"").decode()

@@ -15,6 +15,7 @@ class SQLiteBackend:
     """Implements `storage.connection.Backend`: one thread writes, others read."""
 
     locks = False
+    local = True
     writers, readers = 1, 2
 
     def __init__(self, directory: Path, *, writable: bool) -> None:
@@ -47,5 +48,5 @@ class SQLiteBackend:
 
     def at_hand(self) -> SQLiteSession:
         session = self.session(read_only=True)
-        session.wait_for_nobody()
+        session.wait_at_most(0)
         return session

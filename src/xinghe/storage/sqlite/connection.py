@@ -8,6 +8,7 @@ import apsw
 import structlog
 
 from xinghe.storage.connection import Dialect, StorageUnavailable
+from xinghe.storage.sqlite.file import BUSY_TIMEOUT_MS
 
 ENVIRONMENT: tuple[type[apsw.Error], ...] = (
     apsw.BusyError,
@@ -35,6 +36,7 @@ class SQLiteSession:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._patience = BUSY_TIMEOUT_MS
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         try:
@@ -78,8 +80,15 @@ class SQLiteSession:
 
     snapshot = savepoint  # reads see the moment of the first of them
 
-    def begin(self) -> None:
-        self.rows("BEGIN IMMEDIATE")
+    def begin(self, *, wait: bool = True) -> None:
+        if wait:
+            self.rows("BEGIN IMMEDIATE")
+            return
+        self._connection.set_busy_timeout(0)
+        try:
+            self.rows("BEGIN IMMEDIATE")
+        finally:
+            self._connection.set_busy_timeout(self._patience)
 
     def commit(self) -> None:
         self.rows("COMMIT")
@@ -95,9 +104,10 @@ class SQLiteSession:
         # Writes page 1 as it is.
         self.rows(f"PRAGMA user_version = {self.value('PRAGMA user_version')}")
 
-    def wait_for_nobody(self) -> None:
-        """Have a statement fail at once that would wait for another connection."""
-        self._connection.set_busy_timeout(0)
+    def wait_at_most(self, milliseconds: int) -> None:
+        """How long a statement waits for another connection before it fails."""
+        self._patience = milliseconds
+        self._connection.set_busy_timeout(milliseconds)
 
     def interrupt(self) -> None:
         self._connection.interrupt()
