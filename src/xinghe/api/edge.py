@@ -23,7 +23,7 @@ from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.dispatch import Live
 from xinghe.limits import MEMBER, Ask, Limiter, per_second
-from xinghe.observe import live, metrics
+from xinghe.observe import live, logs, metrics
 from xinghe.storage import now
 from xinghe.usage.failures import Failed, Failures
 
@@ -85,7 +85,7 @@ class Edge(msgspec.Struct):
         if qps and not exchange.counted:
             owner = exchange.principal.member_id
             self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(qps))])
-        with metrics.IN_FLIGHT.labels(operation.name).track_inprogress():
+        with metrics.child(metrics.IN_FLIGHT, operation.name).track_inprogress():
             if operation.method == "POST" and HEADER in exchange.headers:
                 await self.idempotency(exchange, handler)
             else:
@@ -94,7 +94,7 @@ class Edge(msgspec.Struct):
 
 async def answer(exchange: Exchange, work: Awaitable[None]) -> None:
     """Whatever comes of the work, the client gets an answer, and the log a line."""
-    with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+    with logs.of_request(exchange.request_id):
         try:
             await work
         except ClientGone:
@@ -159,10 +159,9 @@ def _record(exchange: Exchange) -> None:
     """One line and one count for every request."""
     seconds = time.perf_counter() - exchange.body_read_at
     operation = exchange.operation or "none"
-    metrics.REQUESTS.labels(
-        operation, exchange.model, str(exchange.status), exchange.error_code
-    ).inc()
-    metrics.DURATION.labels(operation).observe(seconds)
+    status, code = exchange.status, exchange.error_code
+    metrics.child(metrics.REQUESTS, operation, exchange.model, str(status), code).inc()
+    metrics.child(metrics.DURATION, operation).observe(seconds)
     ms = round(seconds * 1000, 1)
     if operation in PRICED:
         principal = exchange.principal

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 
 import msgspec
-import structlog
 from msgspec.structs import asdict
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from xinghe.api.openapi import document
 from xinghe.api.paths import no_such_path
 from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
-from xinghe.observe import metrics
+from xinghe.observe import logs, metrics
 from xinghe.outbound.replicas import ServerState
 from xinghe.safety import Moderator
 from xinghe.safety.upstream import SETTING
@@ -257,7 +256,7 @@ class Identified:
                 message["headers"] = headers
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with logs.of_request(request_id):
             try:
                 await self._app(scope, receive, identified)
             except Exception as fault:

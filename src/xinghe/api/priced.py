@@ -161,7 +161,7 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
             seconds=ended - usage.first,
         )
     for kind in work.counts:
-        metrics.TOKENS.labels(model, kind).inc(getattr(usage, kind))
+        metrics.child(metrics.TOKENS, model, kind).inc(getattr(usage, kind))
     writing = ended - (usage.first or usage.arrived)
     live.WINDOW.tokens(model, usage.prompt_tokens, usage.completion_tokens, writing)
     return result

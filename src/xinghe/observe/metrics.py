@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -78,6 +80,14 @@ ENGINE_SPEED = Gauge(
     ["deployment", "kind"],
 )
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+@cache
+def child(metric: M, *labels: str) -> M:
+    """A metric with these labels, found once: what every request counts is asked for so."""
+    return metric.labels(*labels)
 
 
 @contextmanager

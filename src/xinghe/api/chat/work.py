@@ -281,7 +281,7 @@ class ChatWork(msgspec.Struct, eq=False):
             self._timed = True
             self.usage.first = batch.arrived
             seconds = batch.arrived - self._exchange.body_read_at
-            metrics.FIRST_TOKEN.labels(self._request.model).observe(seconds)
+            metrics.child(metrics.FIRST_TOKEN, self._request.model).observe(seconds)
             live.WINDOW.first_token(self._request.model, seconds)
         if not self._told and not all(isinstance(delta, LOOKED_UP) for delta in batch.deltas):
             self._tell()
