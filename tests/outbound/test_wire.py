@@ -283,6 +283,27 @@ async def test_who_leaves_is_noticed_whatever_is_going_on() -> None:
                 await gone.acquire()
 
 
+@pytest.mark.parametrize(
+    ("then", "kept"), [(b"0\r\n\r\n", True), (b"1\r\nb\r\n", False), (b"", False)]
+)
+@on_both_loops
+async def test_the_end_may_come_after_all_was_said(then: bytes, kept: bool) -> None:
+    async def play(line: Line) -> None:
+        for _ in range(2):
+            await line.request()
+            line.say(CHUNKED + b"1\r\na\r\n")
+            await asyncio.sleep(0.02)
+            line.say(then)
+        await line.left()
+
+    async with scripted(play) as stand, client(limit=1) as at:
+        for number in range(2):
+            with await at.send("POST", stand.url, headers={}) as answer:
+                assert await answer.read() == b"a"
+            await asyncio.sleep(0.3)
+            assert stand.lines == (1 if kept else number + 1)
+
+
 @on_both_loops
 async def test_an_idle_connection_is_dropped_in_time() -> None:
     left = asyncio.Event()

@@ -64,6 +64,14 @@ class Connection(asyncio.BufferedProtocol):
         return whole and self.error is None and self._unsent is None
 
     @property
+    def may_end(self) -> bool:
+        """Whether all that has come was taken, and nothing but the answer's end may be missing."""
+        answers = self.answers
+        open_ended = answers.is_over or answers.is_spoiled or not answers.keeps
+        untaken = answers.pieces or self._unsent is not None
+        return not (open_ended or untaken) and self.error is None
+
+    @property
     def is_clean(self) -> bool:
         """The same of an idle one; bytes or an end may lie in the socket, of which nobody knows."""
         if not self.may_be_kept or self.transport is None or self.transport.is_closing():
@@ -125,15 +133,19 @@ class Connection(asyncio.BufferedProtocol):
 
         `until` is a time of the loop's clock.
         """
+        try:
+            await self.something(until)
+        finally:
+            self._waiter = None
+
+    def something(self, until: float) -> asyncio.Future[None]:
+        """What `wait` waits for."""
         waiter = self._waiter = self._loop.create_future()
         self._until = until
         # The alarm of an earlier wait will do: when it rings, it is set anew.
         if self._alarm is None or self._alarm.when() > until:
             self._set_alarm()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        return waiter
 
     def pause(self) -> bool:
         """Leave what comes in the system, to be read at once later; whether that was not so yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 
 from xinghe.outbound.connection import Connection
@@ -10,6 +11,9 @@ from xinghe.outbound.dialing import dial
 from xinghe.outbound.names import Names
 from xinghe.outbound.proxy import Proxy
 from xinghe.outbound.target import Origin
+
+ENDS_WITHIN = 0.2
+"""Seconds for which the end of an answer that has said all is waited for."""
 
 
 class ConnectionPool:
@@ -50,12 +54,27 @@ class ConnectionPool:
             connection.drop()  # it was closed while this one came about
         return connection, kept is not None
 
-    def give_back(self, connection: Connection) -> None:
-        """Keep it where another request may follow its answer, else drop it."""
+    def give_back(self, connection: Connection, *, has_said_all: bool = False) -> None:
+        """Keep it where another request may follow its answer, else drop it.
+
+        Whoever `has_said_all` may send the end of that a moment later: `[DONE]` comes before the
+        last chunk.
+        """
         if connection not in self._at_work:
             return
-        self._at_work.remove(connection)
         self._leave()
+        if has_said_all and connection.may_end and not self._is_closed:
+            ended = connection.something(self._loop.time() + ENDS_WITHIN)
+            ended.add_done_callback(functools.partial(self._keep_or_drop, connection))
+        else:
+            self._keep_or_drop(connection)
+
+    def _keep_or_drop(
+        self, connection: Connection, ended: asyncio.Future[None] | None = None
+    ) -> None:
+        if ended is not None:
+            ended.exception()  # that it did not end in time is no news
+        self._at_work.discard(connection)
         if self._is_closed or not connection.may_be_kept:
             connection.drop()
             return

@@ -110,9 +110,12 @@ class Response:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Keep the connection where the answer was read to its end, else drop it."""
+        """Keep the connection where the answer was read to its end, else drop it.
+
+        Who leaves by an exception wants no more of it: the server is to learn of that at once.
+        """
         self.pace.flood.answers -= 1
-        self._pool.give_back(self._connection)
+        self._pool.give_back(self._connection, has_said_all=error is None)
 
     async def rest(self) -> None:
         """Wait where the work on this answer has been more than its share."""
