@@ -65,6 +65,7 @@ def test_revoke_by_number_and_by_public_id(commands: Commands) -> None:
     assert commands.json("token", "revoke", "1")["state"] == "revoked"
     assert commands.json("token", "revoke", second[3:13])["id"] == 2
     assert "revoked" in commands.done("token", "revoke", "1")
+    assert second not in commands.refused("token", "revoke", second, code=1)
     assert "no token '3'" in commands.refused("token", "revoke", "3", code=1)
 
 

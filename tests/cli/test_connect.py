@@ -67,7 +67,10 @@ def test_a_token_that_is_made_stands_in_the_settings_and_is_told_to_be_kept(run:
     assert len(token) == len("-0123456789-") + 43
     assert "not shown again" in made.stderr
     assert token not in run("codex").stdout
-    assert "--new-token` makes one" in run("codex").stderr
+    assert "connect codex --new-token` makes one" in run("codex").stderr
+    assert "connect codex --new-token` 生成一个" in run("codex", "--language", "zh").stderr
+    assert "不会再显示" in run("codex", "--language", "zh", "--new-token").stderr
+    assert "it needs --new-token" in run("codex", "--member", "default").stderr
 
 
 def test_a_token_that_is_given_is_read_from_where_nobody_sees_it(run: Run) -> None:

@@ -3,6 +3,7 @@
 Each check returns the value that it was given and raises `AccountError`.
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ SCOPES = ("model.call", "account.read", "admin")
 DEFAULT_SCOPES = ("model.call", "account.read")
 PUBLIC_ID = "^(?:[a-z0-9]{10}|playground[0-9]{1,18})$"
 """A token's public id; the second form is that of a member's playground."""
+_SECRET = re.compile("(xh-[a-z0-9]{10}-)[A-Za-z0-9]{43}")
 MAX_BALANCE = 10**12 * MICRO
 """Far beyond any use, and sums of it still fit the database's 64-bit integers."""
 
@@ -143,5 +145,10 @@ def check_models(values: Iterable[str] | None) -> list[str] | None:
     return models
 
 
+def masked(text: str) -> str:
+    """A text to be repeated, without the secret of an access token that may stand in it."""
+    return _SECRET.sub(r"\1…", text)
+
+
 def _shown(value: str) -> str:
-    return ascii(value) if len(value) <= 80 else f"{value[:80]!a}… ({len(value)} characters)"
+    return repr(value) if len(value) <= 80 else f"{value[:80]!r}… ({len(value)} characters)"

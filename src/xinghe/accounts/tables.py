@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from xinghe.accounts.budget_tables import BudgetState
-from xinghe.accounts.rules import AccountError
+from xinghe.accounts.rules import AccountError, masked
 from xinghe.ledger.windows import DAY
 from xinghe.storage import Connection
 
@@ -236,7 +236,7 @@ def token(connection: Connection, id_or_public_id: str) -> AccessToken:
             number,
         )
     if row is None:
-        raise AccountError(f"there is no token {id_or_public_id!r}")
+        raise AccountError(f"there is no token {masked(id_or_public_id)!r}")
     return _access_token(row)
 
 

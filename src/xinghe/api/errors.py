@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from xinghe.accounts.asking import MemberDisabled, ask
+from xinghe.accounts.rules import masked
 from xinghe.api.dialect import Dialect
 from xinghe.core import MICRO, Busy
 from xinghe.dispatch import Away, DispatchFailed, Preempted, TooLong
@@ -136,6 +137,7 @@ def shown(value: Any) -> str:
             return "an array" if value else "an empty array"
         return "an object"
     if isinstance(value, str):
+        value = masked(value)
         text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
         return text if len(value) <= SHOWN else text[:-1] + '…"'
     text = str(value)

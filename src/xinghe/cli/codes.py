@@ -13,8 +13,10 @@ from xinghe.accounts import rules
 from xinghe.cli.common import (
     FORM,
     Amount,
+    Count,
     Expiry,
     Validated,
+    WithAmount,
     actor,
     everything,
     models_option,
@@ -38,10 +40,10 @@ def code() -> None:
     """Redeem codes: whoever has one may redeem it once for Tokens. They are made in batches."""
 
 
-@code.command()
+@code.command(cls=WithAmount)
 @click.argument("name", type=Validated("name", rules.check_name))
 @click.argument("amount", type=Amount(), metavar="TOKENS")
-@click.option("--count", type=click.IntRange(1, MOST), required=True, metavar="N", help="How many.")
+@click.option("--count", type=Count(1, MOST), required=True, metavar="N", help="How many.")
 @click.option(
     "--expires",
     type=Expiry(),

@@ -212,6 +212,20 @@ class Amount(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+class WithAmount(click.Command):
+    """A command whose argument is an amount: `-5` is a wrong one, and no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            for each in given:
+                if each.startswith(error.option_name) and figures.read(each[1:]) is not None:
+                    Amount().convert(each, None, ctx)  # which refuses it
+            raise
+
+
 class Count(click.IntRange):
     """A whole number, written as an amount may be."""
 

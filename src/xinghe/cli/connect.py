@@ -12,7 +12,7 @@ import click
 from xinghe.accounts import DEFAULT_MEMBER, Members, Tokens
 from xinghe.accounts.principal import TOKEN
 from xinghe.catalog import BUILT_IN, Catalog, CatalogError, Kind, effective
-from xinghe.cli.common import MEMBER, actor, data_option, json_option, run_in, show
+from xinghe.cli.common import MEMBER, actor, called, data_option, json_option, run_in, show
 from xinghe.cli.language import is_chinese
 from xinghe.cli.model_list import applied
 from xinghe.cli.service import running
@@ -34,6 +34,17 @@ from xinghe.weights import WeightsError
 
 _MOUNT = re.compile(r"(?:/llm/lmapi/v3(?:/v1)?|/v1|/v2)?/*$")
 """What may stand behind the host in a base URL of ours."""
+
+KEPT = {
+    True: "保管好令牌：它不会再显示。",
+    False: "keep the token safe: it is not shown again",
+}
+PUT = {
+    True: "{place} 处填你的访问令牌：--token 接一个，`{again}` 生成一个。",
+    False: "put an access token of yours where {place} stands: --token takes one, and `{again}` "
+    "makes one",
+}
+"""By whether it is said in Chinese."""
 
 
 class Url(click.ParamType[str]):
@@ -68,10 +79,8 @@ class Token(click.ParamType[str]):
 @click.option(
     "--member",
     type=MEMBER,
-    default=DEFAULT_MEMBER,
-    show_default=True,
     metavar="NAME",
-    help="Whose token is made.",
+    help=f"Whose token is made.  [default: {DEFAULT_MEMBER}]",
 )
 @click.option("--model", metavar="M", help="The model that the settings name.")
 @click.option("--language", type=click.Choice(["zh", "en"]), help="As LANG says, if not given.")
@@ -83,7 +92,7 @@ def connect(
     url: str | None,
     token: str | None,
     new_token: bool,
-    member: str,
+    member: str | None,
     model: str | None,
     language: str | None,
     data: str | None,
@@ -98,6 +107,8 @@ def connect(
     """
     if token and new_token:
         raise click.UsageError("--token and --new-token exclude each other")
+    if member is not None and not new_token:
+        raise click.UsageError("--member says whose token is made: it needs --new-token")
     chinese = is_chinese() if language is None else language == "zh"
     if name is None:
         if token or new_token or model:
@@ -118,7 +129,7 @@ def connect(
         where = running(settings)
         public = settings.server.public_url
         here = where.url if where and where.url and not public else settings.server.base_url
-        made = await _made(settings, client, member) if new_token else ""
+        made = await _made(settings, client, member or DEFAULT_MEMBER) if new_token else ""
         return Values(url or here, made or token or PLACEHOLDER, *chosen)
 
     try:
@@ -130,14 +141,14 @@ def connect(
         show(_told(client, put, parts, said), as_json=True)
     else:
         click.echo("\n".join(_lines(client, put, parts, said, chinese=chinese)))
-    if new_token:
-        click.echo("keep the token safe: it is not shown again", err=True)
-    elif not token:
-        click.echo(
-            f"put an access token of yours where {PLACEHOLDER} stands: --token takes one, and "
-            f"`xinghe connect {client.id} --new-token` makes one",
-            err=True,
-        )
+    if not token:
+        click.echo(_of_token(client, made=new_token, chinese=chinese), err=True)
+
+
+def _of_token(client: Client, *, made: bool, chinese: bool) -> str:
+    """What is said of the token beside the settings."""
+    again = f"{called()} connect {client.id} --new-token"
+    return KEPT[chinese] if made else PUT[chinese].format(place=PLACEHOLDER, again=again)
 
 
 def _model(catalog: Catalog, asked: str, usual: str) -> tuple[str, int, int, bool]:

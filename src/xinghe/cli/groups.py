@@ -12,6 +12,7 @@ from xinghe.cli.common import (
     MEMBER,
     Amount,
     Validated,
+    WithAmount,
     actor,
     data_option,
     everything,
@@ -150,7 +151,7 @@ def set_models(
     show(_view(after), as_json=as_json)
 
 
-@group.command()
+@group.command(cls=WithAmount)
 @click.argument("name", type=GROUP)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option

@@ -11,6 +11,7 @@ from xinghe.cli.common import (
     Amount,
     AmountOrNone,
     Validated,
+    WithAmount,
     actor,
     data_option,
     everything,
@@ -94,7 +95,7 @@ def list_members(data: str | None, as_json: bool) -> None:
     show([_view(each) for each in found], as_json=as_json)
 
 
-@member.command()
+@member.command(cls=WithAmount)
 @click.argument("name", type=MEMBER)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @expires_option
@@ -170,7 +171,7 @@ def delete(name: str, data: str | None) -> None:
     run(data, lambda db: _members(db).delete(name))
 
 
-@member.command("alert")
+@member.command("alert", cls=WithAmount)
 @click.argument("name", type=MEMBER)
 @click.argument("threshold", type=AmountOrNone(), metavar="TOKENS|none")
 @click.option(

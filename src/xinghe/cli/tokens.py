@@ -18,6 +18,7 @@ from xinghe.cli.common import (
     Amount,
     AmountOrNone,
     Validated,
+    WithAmount,
     actor,
     data_option,
     expires_option,
@@ -173,7 +174,7 @@ def change(
     show(_view(changed), as_json=as_json)
 
 
-@token.command("cap")
+@token.command("cap", cls=WithAmount)
 @click.argument("token_id", metavar="ID|PUBLIC-ID")
 @click.argument("amount", type=AmountOrNone(least=0), metavar="TOKENS|none")
 @click.option(

@@ -12,6 +12,7 @@ from xinghe.cli.common import (
     Amount,
     Command,
     Validated,
+    WithAmount,
     actor,
     show,
     shown_options,
@@ -47,7 +48,7 @@ def named_wallet(
     return tables.member(connection, str(member)).id
 
 
-@click.command()
+@click.command(cls=WithAmount)
 @click.argument("amount", type=Amount(), metavar="TOKENS")
 @of_wallet("to-", "Into")
 @of_wallet("from-", "From")

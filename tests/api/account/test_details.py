@@ -233,6 +233,7 @@ def test_an_operator_may_ask_about_everybody(server: Server, member: Api) -> Non
         ("/account/entries?from=2026-11-02&to=2026-11-01", "to", "from is before to"),
         ("/account/entries?zone=Mars/Base", "zone", "allowed: a time zone's name"),
         ("/account/entries?token=x", "token", "allowed: a token's public id"),
+        (f"/account/entries?token=xh-0123456789-{'S' * 43}", "token", 'is "xh-0123456789-…", all'),
         ("/account/usage?by=colour", "by", 'by is "colour", allowed: model, token,'),
         ("/account/usage?by=model,model", "by", "once"),
         ("/account/usage?interval=week", "interval", "allowed: hour, day, month"),

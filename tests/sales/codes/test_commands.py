@@ -38,7 +38,7 @@ def test_from_the_making_to_the_check(tmp_path: Path, database_url: str) -> None
     [batch] = told("code", "list")
     assert (batch["name"], batch["count"], batch["state"]) == ("one", 3, "open")
 
-    made = told("code", "create", "two", "2", "--count", "2", "--expires", "2099-12-31")
+    made = told("code", "create", "two", "2", "--count", "2e0", "--expires", "2099-12-31")
     assert len(made["codes"]) == 2
     assert "tokens" in run("code", "list", "--csv")
     done = told("code", "redeem", rows[0]["code"].lower(), "--member", "a")
