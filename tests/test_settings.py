@@ -16,6 +16,14 @@ def test_variables_win_over_the_file(tmp_path: Path) -> None:
     assert load(str(tmp_path), {"server.port": 3}, environ={}).server.port == 3
 
 
+def test_a_file_that_cannot_be_looked_for_is_named(tmp_path: Path) -> None:
+    """So it is with another user's folder; a name this long fails for everybody alike."""
+    with pytest.raises(SettingsError, match=r"xinghe\.toml: .*File name too long"):
+        load(str(tmp_path / ("x" * 300)), environ={})
+    with pytest.raises(SettingsError, match=r"XINGHE_CONFIG names .*, which does not exist"):
+        load(str(tmp_path), environ={"XINGHE_CONFIG": str(tmp_path / "none.toml")})
+
+
 def test_what_an_orchestrator_puts_there_is_none_of_ours(tmp_path: Path) -> None:
     """Kubernetes announces a service called xinghe by such variables."""
     environ = {"XINGHE_PORT": "tcp://10.0.0.1:80", "XINGHE_SERVICE_HOST": "10.0.0.1"}

@@ -43,15 +43,15 @@ def load(
     )
     tree: dict[str, Any] = {}
     file = Path(environ.get("XINGHE_CONFIG") or Path(directory).expanduser() / "xinghe.toml")
-    if file.exists():
-        try:
-            tree = parsed(file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"{file}: {error}") from error
-        # Each source whole, before the next takes the place of some of it.
-        _check(tree, str(file))
-    elif "XINGHE_CONFIG" in environ:
-        raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist")
+    try:
+        tree = parsed(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        if "XINGHE_CONFIG" in environ:
+            raise SettingsError(f"XINGHE_CONFIG names {file}, which does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+    # Each source whole, before the next takes the place of some of it.
+    _check(tree, str(file))
     for name, value in environ.items():
         # Only what names a section: an orchestrator may put a XINGHE_PORT of its own there.
         if name.startswith("XINGHE_") and "__" in name:
