@@ -15,7 +15,17 @@ install() {
     "$venv/bin/python" -m pip install $quiet --disable-pip-version-check "$@"
 }
 
-if ! { install --require-hashes -r "$lock" && install --no-deps --no-build-isolation -e .; }; then
+# What is locked. pip alone serves whoever runs the service; the developers' lock has uv, which
+# takes an eighth of the time and compiles nothing that is never imported.
+locked() {
+    uv=$(sed -n '/^uv==/,/[^\\]$/p' "$lock")
+    [ -n "$uv" ] || { install --require-hashes -r "$lock"; return; }
+    echo "$uv" > "$venv/uv.lock"
+    install --require-hashes -r "$venv/uv.lock"
+    "$venv/bin/uv" pip install $quiet --python "$venv" --require-hashes -r "$lock"
+}
+
+if ! { locked && install --no-deps --no-build-isolation -e .; }; then
     echo "The installation did not finish; the same command goes on from here." >&2
     echo "Without a direct network: export HTTPS_PROXY=URL, or PIP_INDEX_URL=URL for a mirror." >&2
     exit 1

@@ -61,11 +61,13 @@ def api_conforms(service: Server, folder: Path, *options: str) -> int:
 
 def test_conformance(service: Server, tmp_path: Path) -> None:
     # Always the same cases, so that CI fails for a change and not by chance. What is counted or
-    # checked is read as what is answered.
+    # checked is read as what is answered; what is only read is one and the same at both mounts
+    # (test_document.py).
     options = ["--max-examples", "3", "--seed", "1"]
+    options += ["--exclude-path-regex", "^/llm/lmapi/v3/(account|dashboard|models)"]
     for path in ("/v1/messages/count_tokens", "/v1/chat/completions/check"):
         options += ["--exclude-path", path]
-    assert api_conforms(service, tmp_path, *options) >= 5000
+    assert api_conforms(service, tmp_path, *options) >= 4100
 
 
 @pytest.mark.slow

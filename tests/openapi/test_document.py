@@ -45,6 +45,9 @@ def test_operations(document: Any) -> None:
     strict |= {("post", "/v1/messages"), ("post", "/v1/messages/count_tokens")}
     strict |= {("get", kept), ("get", f"{kept}/input_items"), ("delete", kept)}
     assert found == both | strict
+    for path in gets:
+        one, other = (document["paths"][mount + path]["get"] for mount in (DOCUMENTED, STRICT))
+        assert {**one, "operationId": ""} == {**other, "operationId": ""}, path
 
 
 def test_messages_have_their_own_form_of_errors_and_events(document: Any) -> None:

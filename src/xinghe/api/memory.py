@@ -25,12 +25,15 @@ than Python's 700: it would look at each request's again and again, and find not
 def trimmed_heap() -> Iterator[None]:
     """Within the block, what bodies and answers have left behind goes back within seconds."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    trimming = asyncio.create_task(_trim(trim)) if trim is not None else None
+    if trim is None:
+        yield
+        return
+    trim(0)  # what the start has left behind
+    trimming = asyncio.create_task(_trim(trim))
     try:
         yield
     finally:
-        if trimming is not None:
-            trimming.cancel()
+        trimming.cancel()
 
 
 async def _trim(trim: Callable[[int], object]) -> None:

@@ -1,13 +1,14 @@
 """Images in a bucket of any S3-compatible service; the bucket itself may stay private."""
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import os
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -15,6 +16,9 @@ import msgspec
 from xinghe.images.store import Opened, StoreError, made_at
 from xinghe.outbound import CallFailed, Client, Refused
 from xinghe.settings import Images
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 CONNECT_TIMEOUT, SILENCE_TIMEOUT = 5.0, 30.0
 """Seconds."""
@@ -114,6 +118,8 @@ def _as_store_error() -> Iterator[None]:
 
 
 def _parsed(data: bytes) -> ET.Element:
+    import xml.etree.ElementTree as ET  # noqa: PLC0415 - most services have no bucket
+
     try:
         return ET.fromstring(data)  # noqa: S314 - the operator's own service
     except ET.ParseError as error:

@@ -8,7 +8,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -32,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 Result = wire.Formed | wire.Planned | wire.Refused
 MODULE = "xinghe.generation.vetting.child"
-COMPILERS = ",".join(f"{name} {version(name)}" for name in ("llguidance", "jsonschema_rs"))
 SECONDS = 2.0
 """Of one schema, or all functions of a request, from when a worker begins."""
 MEMORY = 512 * 1024 * 1024
@@ -305,8 +303,8 @@ def _json(value: Any) -> bytes:
 
 
 def key_of(work: wire.Form | wire.Functions) -> bytes:
-    """All that a result depends on: use, schema, lengths, and the compilers' versions."""
-    return hashlib.sha256(COMPILERS.encode() + msgspec.msgpack.encode(work)).digest()
+    """All that a result depends on: use, schema and lengths."""
+    return hashlib.sha256(msgspec.msgpack.encode(work)).digest()
 
 
 class Cache(msgspec.Struct):
