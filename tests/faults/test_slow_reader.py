@@ -73,3 +73,25 @@ def test_reader_that_takes_nothing(server: Server, upstream: Upstream) -> None:
     books.settled()
     entries = [entry for entry in books.entries() if entry["kind"] == "usage"]
     assert sorted(entry["completion_tokens"] for entry in entries) == [3, PIECES]
+
+
+@pytest.mark.slow
+def test_reader_that_comes_late(server: Server, upstream: Upstream) -> None:
+    """Some was written at once, the rest has waited: it gets all of it, in order."""
+    script = Script(pieces=[chr(0x4E00 + number) for number in range(PIECES)], times=2000)
+    body = json.dumps({"model": CHAT, "messages": script.messages, "stream": True}).encode()
+    with Connection(server.url) as connection:
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        headers = Api(server.url, server.token()).headers
+        connection.request("POST", f"{DOCUMENTED}/chat/completions", body, headers)
+        began = time.monotonic()
+        while not (upstream.attempts(script) and upstream.received(script).ended):
+            assert time.monotonic() - began < 60, "the upstream was not read to its end"
+            time.sleep(0.02)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+        reply = connection.reply()
+    events = [event.removeprefix("data: ") for event in reply.text.split("\n\n")]
+    assert events[-2:] == ["[DONE]", ""]
+    chunks = [json.loads(event) for event in events[:-2] if event.startswith("{")]
+    said = "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks)
+    assert said == script.text
