@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from base64 import b64encode
@@ -12,6 +13,7 @@ import pytest
 
 from tests.outbound.scripted import OK, Line, hanging, on_both_loops, scripted
 from xinghe.outbound import Client, Server, Unreachable, proxy_for
+from xinghe.outbound.connection import Connection
 from xinghe.outbound.names import Address
 from xinghe.outbound.target import Origin, target_of
 
@@ -128,6 +130,17 @@ async def test_tls_that_nobody_says_farewell_to_is_closed(
         async with asyncio.timeout(5):
             await left.wait()
         await client.aclose()
+
+
+@on_both_loops
+async def test_who_never_answers_in_tls_is_not_held_on_to() -> None:
+    async with scripted(hanging()) as stand:
+        with pytest.raises(Unreachable, match="TimeoutError"):
+            await asked(f"https://127.0.0.1:{stand.port}", connect=0.2)
+        await asyncio.sleep(0.4)
+        gc.collect()
+        held = [one for one in gc.get_objects() if type(one) is Connection]
+        assert stand.port not in [one.origin.port for one in held]
 
 
 @on_both_loops

@@ -32,9 +32,9 @@ async def dial(origin: Origin, proxy: Proxy | None, connect: float, names: Names
             addresses = await names.addresses(first)
         reached = await _first(addresses, connect)
         async with asyncio.timeout(connect):
-            await _speak(connection, reached, first)
+            await _speak(connection, reached, first, connect)
             if proxy is not None and origin.scheme == "https":
-                await _tunnel(connection, proxy, loop.time() + connect)
+                await _tunnel(connection, proxy, connect)
     except BaseException as error:
         connection.drop()
         if not isinstance(error, OSError | UnicodeError):  # of which a name may be full
@@ -44,7 +44,9 @@ async def dial(origin: Origin, proxy: Proxy | None, connect: float, names: Names
     return connection
 
 
-async def _speak(connection: Connection, reached: socket.socket, origin: Origin) -> None:
+async def _speak(
+    connection: Connection, reached: socket.socket, origin: Origin, connect: float
+) -> None:
     secure = origin.scheme == "https"
     try:
         await asyncio.get_running_loop().create_connection(
@@ -52,25 +54,32 @@ async def _speak(connection: Connection, reached: socket.socket, origin: Origin)
             sock=reached,
             ssl=trust() if secure else None,
             server_hostname=origin.host if secure else None,
+            # Ours comes first; for as long the loop holds on to one that was given up.
+            ssl_handshake_timeout=2 * connect if secure else None,
         )
     except BaseException:
         reached.close()
         raise
 
 
-async def _tunnel(connection: Connection, proxy: Proxy, until: float) -> None:
+async def _tunnel(connection: Connection, proxy: Proxy, connect: float) -> None:
     """Have the proxy lead to the server, and speak TLS with that one."""
     origin, login = connection.origin, ""
     if proxy.login is not None:
         login = f"Proxy-Authorization: {proxy.login}\r\n"
     head = f"CONNECT {origin.address} HTTP/1.1\r\nHost: {origin.address}\r\n{login}\r\n"
     connection.send(head.encode())
-    await connection.head(until)
+    loop = asyncio.get_running_loop()
+    await connection.head(loop.time() + connect)
     status, transport = connection.answers.status, connection.transport
     if not 200 <= status < 300 or connection.answers.pieces or transport is None:
         raise Unreachable(f"its proxy answered {status}", connected=False)
-    secured = await asyncio.get_running_loop().start_tls(
-        transport, connection, trust(), server_hostname=origin.host
+    secured = await loop.start_tls(
+        transport,
+        connection,
+        trust(),
+        server_hostname=origin.host,
+        ssl_handshake_timeout=2 * connect,
     )
     if secured is None:
         raise ConnectionError
