@@ -50,7 +50,9 @@ async def sides(folder: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, Side
             # What Xinghe asks of the engine, so that both generate under the same conditions.
             asked = {"repeat_penalty": 1.1, "cache_prompt": True, "return_progress": True}
             timeout = aiohttp.ClientTimeout(total=600)
-            async with aiohttp.ClientSession(timeout=timeout) as session:
+            # The bare engine closes kept connections when it likes.
+            connector = aiohttp.TCPConnector(force_close=True)
+            async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
                 bare = Side(f"{url}/v1/chat/completions", key, asked)
                 yield session, bare, Side(f"{server.url}/v1/chat/completions", token, {})
 
