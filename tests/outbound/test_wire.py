@@ -229,6 +229,20 @@ async def test_a_long_body_is_written_as_it_is_taken() -> None:
         assert stand.lines == 1
 
 
+@pytest.mark.parametrize("pieces", [5, 7])
+@on_both_loops
+async def test_a_long_body_is_sent_when_its_last_piece_is(pieces: int) -> None:
+    """Be it the last of as many as are written at once, or not: no answer has to come before."""
+
+    async def play(line: Line) -> None:
+        await line.request()
+        await line.left()
+
+    async with scripted(play) as stand, client(silence=1) as at:
+        with await at.start("POST", stand.url, headers={}, body=bytes(pieces * 65536)):
+            await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("refuses", [True, False])
 @on_both_loops
 async def test_an_answer_that_comes_before_all_of_the_body_was_sent(refuses: bool) -> None:

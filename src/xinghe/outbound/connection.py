@@ -227,9 +227,9 @@ class Connection(asyncio.BufferedProtocol):
             assert self.transport is not None
             self.transport.write(self._unsent[:A_WRITE])
             self._unsent = self._unsent[A_WRITE:] or None
-        if self._unsent is None:
-            self._wake()
-        elif self._may_write:
+            if self._unsent is None:
+                return self._wake()
+        if self._may_write:
             self._loop.call_soon(self._write_on)
 
     def _set_alarm(self) -> None:
