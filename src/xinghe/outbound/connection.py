@@ -228,7 +228,8 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.write(self._unsent[:A_WRITE])
             self._unsent = self._unsent[A_WRITE:] or None
             if self._unsent is None:
-                return self._wake()
+                self._wake()
+                return
         if self._may_write:
             self._loop.call_soon(self._write_on)
 
