@@ -34,13 +34,13 @@ def test_one_hostile_text_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch
     text = beginnings(1500)
     parts = [text[at : at + 300] for at in range(0, len(text), 300)]
     wide = Matcher(lexicon())
-    everything = [StreamScanner(wide, part).found for part in parts]
+    everything = [StreamScanner(wide).found_in(part) for part in parts]
     assert sum(map(len, everything)) > 10
     monkeypatch.setattr(phrases, "_MOST_PLACES", FEW)
     others = states_alive()
     narrow, found, most = Matcher(lexicon()), [], 0
     for part in parts:
-        found.append(StreamScanner(narrow, part).found)
+        found.append(StreamScanner(narrow).found_in(part))
         most = max(most, states_alive() - others)
     assert found == everything
     assert 0 < most < FEW / 10

@@ -27,7 +27,8 @@ UNSPACED = "\u0e00"
 
 _CLAUSE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029。！？；：、,!?;:，…｡､")
 _LOOSE_SPACE = re.compile(f" (?![{WORD}])| (?<=[^{WORD}] )")
-_CACHED_BELOW = 0x20000  # So that hostile text cannot grow the table without bound.
+CACHED_BELOW = 0x20000
+"""Code points that tables remember: hostile text cannot grow them without bound."""
 
 # Letters of other scripts, and letter-like signs, that are drawn like a Latin one.
 _LOOKALIKES = dict(
@@ -37,7 +38,8 @@ _LOOKALIKES = dict(
         strict=True,
     )
 )
-_LEET = str.maketrans("013457", "oieast")
+LEET_DIGITS = str.maketrans("013457", "oieast")
+"""The letters that digits imitate."""
 _LETTER, _SIGN = "[A-Za-zＡ-Ｚａ-ｚ]", "[013457０１３４５７@$＠＄]"
 LEETISH = re.compile(_SIGN)
 """A digit or a sign that `LEET` alone reads as a letter."""
@@ -45,43 +47,24 @@ LEET_TEXT = re.compile(f"{_SIGN}(?:(?<={_LETTER}{_SIGN})|(?={_LETTER}))")
 """One that may stand for a letter, as it stands beside one."""
 
 
-OTHER = "\0"
-"""The mark of a character that folds to none, or to several."""
-
-
 class Alphabet(dict[int, str]):
     """Folds single characters; fills itself on demand, so that loading it costs nothing.
 
-    Serves `str.translate` as well as look-ups of one code point. `marks` serves it, too, and keeps
-    a text as long as it is: a character whose folded form is not a single one becomes `OTHER`.
+    Serves `str.translate` as well as look-ups of one code point.
     """
 
     def __init__(self, leet: bool) -> None:
         super().__init__()
         self._leet = leet
-        self.marks = _Marks(self)
 
     def __missing__(self, code: int) -> str:
         folded = _fold_char(chr(code))
         if self._leet:
             folded = {"@": "a", "＠": "a", "$": "s", "＄": "s"}.get(chr(code), folded)
-            folded = folded.translate(_LEET)
-        if code < _CACHED_BELOW:
+            folded = folded.translate(LEET_DIGITS)
+        if code < CACHED_BELOW:
             self[code] = folded
         return folded
-
-
-class _Marks(dict[int, str]):
-    def __init__(self, alphabet: Alphabet) -> None:
-        super().__init__()
-        self._alphabet = alphabet
-
-    def __missing__(self, code: int) -> str:
-        folded = self._alphabet[code]
-        mark = folded if len(folded) == 1 else OTHER
-        if code < _CACHED_BELOW:
-            self[code] = mark
-        return mark
 
 
 PLAIN = Alphabet(leet=False)

@@ -7,14 +7,21 @@ an unsafe request where they stand together.
 from collections.abc import Iterable, Mapping
 
 from xinghe.safety.combinations import Combinations
-from xinghe.safety.folding import LEET_TEXT, LEETISH, PLAIN
 from xinghe.safety.lexicon import combinations_by, lexicon
 from xinghe.safety.lists import phrases_of
 from xinghe.safety.phrases import Automaton, Phrase
-from xinghe.safety.reading import Hit, Reading
+from xinghe.safety.reader import Reader
+from xinghe.safety.reading import Hit
+from xinghe.safety.sieve import Sieve
 from xinghe.safety.verdict import Place, Verdict
 from xinghe.settings import SafetyFlags
 
+AT_ONCE = 240
+"""Characters that are sifted by one call."""
+MOST_PASSED = 1000
+"""Characters that are remembered, about."""
+READ_AT_ONCE = 24
+"""Characters that are read together where they hold something: longer texts are parted."""
 _WORST = 4
 
 
@@ -57,17 +64,21 @@ class Matcher:
         self.size = sum(phrase.size for phrase in known)
         self.allows = any(phrase.own and not phrase.flag for phrase in known)
         self.automaton = Automaton(known)
+        self.sieve = Sieve(known)
 
     def check(self, text: str) -> Verdict | None:
         """The most severe finding, the earliest of equals."""
-        found = StreamScanner(self, text).found
+        found = StreamScanner(self).found_in(text)
         worst = max(found, key=lambda hit: (hit.phrase.flag, -hit.start), default=None)
         return worst.verdict if worst else None
 
     def without_allowed(self, text: str) -> str:
         """A text without what the operator's exceptions cover."""
+        reader = Reader(self.automaton)
+        reader.read(text)
+        reader.end()
         rest, at = "", 0
-        for hit in sorted(StreamScanner(self, text).shields, key=lambda hit: hit.start):
+        for hit in sorted(reader.shields, key=lambda hit: hit.start):
             if hit.phrase.own:
                 rest += text[at : max(at, hit.start)]
                 at = max(at, hit.end)
@@ -75,41 +86,24 @@ class Matcher:
 
 
 class StreamScanner:
-    """Looks through one text, `whole` or fed in pieces; how it is cut does not matter.
+    """Looks through one text, fed in pieces; how it is cut does not matter.
 
-    `found` are the banned phrases that nothing shields so far, `shields` those that shield, both
-    in the order of their ends. Text that no phrase can end in may be shown at once.
+    Text that no phrase can end in may be shown at once. What the sieve passes is not read: a reader
+    is begun where it does not, far enough before that every phrase, and every shield, which goes
+    on there begins behind its first character.
     """
 
-    __slots__ = (
-        "_at",
-        "_held",
-        "_leet",
-        "_pair",
-        "_plain",
-        "_previous",
-        "_readings",
-        "_sign",
-        "_verdict",
-        "found",
-        "shields",
-    )
+    __slots__ = ("_at", "_held", "_holds", "_matcher", "_passed", "_reader", "_row", "_verdict")
 
-    def __init__(self, matcher: Matcher, whole: str = "") -> None:
-        self.found: list[Hit] = []
-        self.shields: list[Hit] = []
-        self._at = 0  # The characters read.
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._at = 0  # The characters taken.
+        self._row = ""  # What the sieve has to know of them.
+        self._passed = ""  # The last of them, which were not read.
+        self._reader: Reader | None = None  # Has read what is before these, if there is one.
+        self._holds = False  # Whether something is found or under way, and so is read on.
         self._held = ""
         self._verdict: Verdict | None = None
-        self._plain = Reading(matcher.automaton, PLAIN)
-        self._leet: Reading | None = None
-        self._readings = [self._plain]
-        self._previous = " "
-        self._sign = -1  # Where the last digit or sign stands that may be a letter,
-        self._pair = -1  # and the last one beside a letter, or that letter if it comes first.
-        if whole:
-            self._read(whole)
-            self._end()
 
     def feed(self, text: str) -> tuple[str, Verdict | None]:
         """What may be shown now, and the finding that ends the text, if there is one.
@@ -118,99 +112,71 @@ class StreamScanner:
         """
         if self._verdict or not text:
             return "", self._verdict
-        self._read(text)
-        return self._shown(self._held + text)
+        self._take_all(text, shown=True)
+        return self._shown(text) if self._holds or self._held else (text, None)
 
     def flush(self) -> tuple[str, Verdict | None]:
         """What was held back, once no more comes, and the finding in it, if any."""
         if self._verdict:
             return "", self._verdict
-        self._end()
-        return self._shown(self._held)
+        if self._reader and self._holds:
+            self._reader.end()
+        return self._shown("")
 
-    def _shown(self, text: str) -> tuple[str, Verdict | None]:
-        """Of what was not shown yet: as much whatever the pieces, since it never becomes less."""
-        safe = self._at
-        for reading in self._readings:
-            for start, _, _, state in reading.walks:
-                if state.own:
-                    safe = min(safe, start)
-                elif state.near:
-                    safe = min(safe, self._at - 1)
-            for hit in reading.open:
-                if hit.phrase.flag:
-                    safe = min(safe, hit.cut)
-        for hit in self.found:
-            safe = min(safe, hit.cut)
-        size = max(0, len(text) - (self._at - safe))
-        self._held = text[size:]
-        if self.found:
-            self._verdict = self._certain()
-        return text[:size], self._verdict
+    def found_in(self, text: str) -> list[Hit]:
+        """All that stands in a whole text, if nothing was fed before."""
+        self._take_all(text, shown=False)
+        if self._reader is None or not self._holds:
+            return []
+        self._reader.end()
+        return self._reader.found
 
-    def _certain(self) -> Verdict | None:
-        """`None` while a shield may yet cover the finding, or an earlier one come to be."""
-        first = min(hit.start for hit in self.found)
-        if any(reading.has_begun_by(first) for reading in self._readings):
-            return None
-        worst = max((h for h in self.found if h.start == first), key=lambda hit: hit.phrase.flag)
-        return worst.verdict
+    def _take_all(self, text: str, *, shown: bool) -> None:
+        if not self._matcher.sieve.helps:
+            self._read(text)
+            return
+        low = 0
+        while len(text) - low > AT_ONCE:
+            self._take(text[low : low + AT_ONCE], shown=False)
+            low += AT_ONCE
+        self._take(text[low:] if low else text, shown=shown)
+
+    def _take(self, text: str, *, shown: bool) -> None:
+        row, may_stand = self._matcher.sieve.sift(self._row, text, shown=shown)
+        if not (may_stand or self._holds):
+            self._row = row
+            self._at += len(text)
+            self._passed += text
+            if len(self._passed) > MOST_PASSED:
+                self._forget()
+        elif len(text) > READ_AT_ONCE:
+            for low in range(0, len(text), READ_AT_ONCE):
+                piece = text[low : low + READ_AT_ONCE]
+                self._take(piece, shown=shown and low + READ_AT_ONCE >= len(text))
+        else:
+            self._row = row
+            self._read(text)
+
+    def _forget(self) -> None:
+        """Keep of what was passed no more than a phrase may reach into."""
+        last = self._matcher.sieve.last_of(self._passed)
+        if len(last) < len(self._passed):
+            self._passed, self._reader = last, None
 
     def _read(self, text: str) -> None:
-        low = 0
-        while low < len(text):
-            sign = LEETISH.search(text, low)
-            if self._leet is None and (sign is None or sign.start() > low):
-                high = sign.start() if sign else len(text)
-                if hits := self._plain.read(text[low:high], self._at):
-                    self._take(hits)
-                self._previous = text[high - 1]
-            else:
-                high = low + 1
-                self._read_sign(text[low], sign is not None and sign.start() == low)
-            self._at += high - low
-            low = high
+        self._forget()
+        if self._reader is None:
+            self._reader = Reader(self._matcher.automaton, self._at - len(self._passed))
+        self._reader.read(self._passed + text)
+        self._passed = ""
+        self._at += len(text)
+        self._holds = self._reader.safe < self._at
 
-    def _read_sign(self, raw: str, is_sign: bool) -> None:
-        """Take a character that is a sign, or stands where one matters, in both ways."""
-        leet = self._leet
-        if leet is None:
-            leet = self._leet = self._plain.as_leet(self._sign + 1)
-            self._readings = [self._plain, leet]
-        if is_sign:
-            self._sign = self._at
-        if LEET_TEXT.search(self._previous + raw):
-            self._pair = self._at - 1
-        hits = [hit for hit in leet.read(raw, self._at) if hit.start <= self._pair]
-        hits += self._plain.read(raw, self._at)
-        self._take(sorted(hits, key=lambda hit: hit.end))
-        self._previous = raw
-        if not leet.has_begun_by(self._sign) and leet.stands_as(self._plain):
-            self._leet = None
-            self._readings = [self._plain]
-
-    def _end(self) -> None:
-        """What is not complete never will be."""
-        for reading in self._readings:
-            hits = reading.ended()
-            self._take([h for h in hits if reading is self._plain or h.start <= self._pair])
-            reading.walks = []
-
-    def _take(self, hits: list[Hit]) -> None:
-        for hit in hits:
-            if not hit.phrase.flag:
-                self.shields.append(hit)
-                recent = _behind(self.found, hit.start)
-                self.found[recent:] = [h for h in self.found[recent:] if not hit.shields(h)]
-            else:
-                recent = _behind(self.shields, hit.end - 1)
-                if not any(shield.shields(hit) for shield in self.shields[recent:]):
-                    self.found.append(hit)
-
-
-def _behind(hits: list[Hit], at: int) -> int:
-    """From which one on hits, which come in the order of their ends, end behind `at`."""
-    place = len(hits)
-    while place and hits[place - 1].end > at:
-        place -= 1
-    return place
+    def _shown(self, fresh: str) -> tuple[str, Verdict | None]:
+        """Of what was not shown yet: as much whatever the pieces, since it never becomes less."""
+        text, self._held = self._held + fresh, ""
+        if self._reader and self._holds:
+            size = max(0, len(text) - (self._at - self._reader.safe))
+            text, self._held = text[:size], text[size:]
+            self._verdict = self._reader.verdict()
+        return text, self._verdict

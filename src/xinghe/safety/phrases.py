@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from xinghe.safety.folding import UNSPACED
+
 MAX_PHRASE = 80
 """Folded characters in a phrase."""
 _SHORTEST_LEET = 4
@@ -39,6 +41,12 @@ class Phrase(msgspec.Struct, frozen=True):
     def is_loose(self) -> bool:
         """Whether it has a gap."""
         return any(isinstance(slot, int) for slot in self.slots)
+
+    @property
+    def is_spaced(self) -> bool:
+        """Whether it is of words alone that spaces part, so that no other character is in it."""
+        text = "".join(word for at in range(len(self.slots)) for word in self.words(at))
+        return not self.is_loose and max(text, default="") < UNSPACED
 
     @property
     def longest(self) -> int:

@@ -1,4 +1,4 @@
-"""Reads a text: which phrases stand in it. Where none begins, it is passed over as a whole."""
+"""One way to read a text: which phrases stand in it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import msgspec
 
 from xinghe.safety.folding import LEET, MAX_GAP, STRONG, UNSPACED, WEAK, Alphabet
 from xinghe.safety.phrases import Automaton, Phrase, State
-from xinghe.safety.skipping import begins
 from xinghe.safety.verdict import Verdict
 
-FEW = 8
-"""Characters of a piece that is read at once: to look where a phrase begins costs as much."""
 _SEPARATORS = WEAK + STRONG
 
 Walk: TypeAlias = tuple[int, int, int, State]
@@ -59,7 +56,8 @@ class Reading:
     """One way to read a text: an alphabet, and the phrases under way in what it makes of it.
 
     Phrases begin and end where words do ("hexagon" has no "hex" in it). One that ends in a word
-    is `open` until the text tells whether that word goes on.
+    is `open` until the text tells whether that word goes on. Of what is before `at`, nothing is
+    known.
     """
 
     __slots__ = (
@@ -75,14 +73,15 @@ class Reading:
         "walks",
     )
 
-    def __init__(self, automaton: Automaton, alphabet: Alphabet) -> None:
+    def __init__(self, automaton: Automaton, alphabet: Alphabet, at: int = 0) -> None:
         self._automaton = automaton
         self._alphabet = alphabet
         self.walks: list[Walk] = []
         self.open: list[Hit] = []
-        self._in_word = False  # Whether the last folded character is a word's.
+        # Whether the last folded character is a word's: where reading begins later, it may be.
+        self._in_word = at > 0
         self._joint = ""  # What stood in the text since: "", `WEAK` or `STRONG`.
-        self._end = 0  # Where the last kept character ends.
+        self._end = at  # Where the last kept character ends.
         self._index = 0  # Of the next kept character.
         self._parted = 0  # Those that something stands before, words apart.
         self._strong = -1  # The last one that the end of a clause stands before.
@@ -107,44 +106,11 @@ class Reading:
     def read(self, text: str, at: int) -> list[Hit]:
         """Take a piece that begins at `at`, and give the phrases that have become certain."""
         hits: list[Hit] = []
-        low, size = 0, len(text)
-        if size <= FEW:
-            self._walk(text, 0, at, hits, on=True)
-            return hits
-        marks = text.translate(self._alphabet.marks)
-        while low < size:
-            if not self.walks and not self.open:
-                high = begins(self._automaton, marks, low)
-                if high > low:
-                    self._skip(marks[low:high], at + low)
-                    low = high
-                    continue
-            low = self._walk(text, low, at, hits)
-        return hits
-
-    def _skip(self, marks: str, at: int) -> None:
-        """Take a piece in which no phrase begins while none is under way.
-
-        Only what stands at its end matters to what follows.
-        """
-        kept = len(marks.rstrip(_SEPARATORS))
-        if kept:
-            self._in_word = marks[kept - 1] < UNSPACED
-            self._joint = ""
-            self._end = at + kept
-        if kept < len(marks) and self._joint != STRONG:
-            self._joint = STRONG if STRONG in marks[kept:] else WEAK
-        if at + len(marks) - self._end > MAX_GAP:
-            self._in_word = False
-
-    def _walk(self, text: str, low: int, at: int, hits: list[Hit], *, on: bool = False) -> int:
-        """Read from a place of the piece until no phrase is under way, or `on`; where that is."""
         root = self._automaton.root
         firsts = root.firsts
         alphabet = self._alphabet
-        while low < len(text):
-            place = at + low
-            for char in alphabet[ord(text[low])]:
+        for place, raw in enumerate(text, at):
+            for char in alphabet[ord(raw)]:
                 if char in _SEPARATORS:
                     hits += self.ended()
                     if self._joint != STRONG:
@@ -160,14 +126,11 @@ class Reading:
                 self._in_word = word
                 self._index += 1
                 self._end = place + 1
-            low += 1
-            if at + low - self._end > MAX_GAP:
+            if place + 1 - self._end > MAX_GAP:
                 hits += self.ended()
                 self.walks = []
                 self._in_word = False
-            if not (on or self.walks or self.open):
-                break
-        return low
+        return hits
 
     def ended(self) -> list[Hit]:
         """The phrases that were open, and are certain if no word goes on here."""
