@@ -134,7 +134,8 @@ class WriteWatchdog:
 
 def write_at_once(cycle: RequestResponseCycle, data: bytes) -> bool:
     """As `cycle.send` writes a piece in chunks, where nothing has to be waited for."""
-    if cycle.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+    is_over = cycle.disconnected or cycle.response_complete  # the next answer may be on its way
+    if is_over or cycle.flow.write_paused or not cycle.chunked_encoding:
         return False
     cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
     return True
