@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai import omit
@@ -60,7 +61,7 @@ def answers(draw: st.DrawFn) -> list[Delta]:
         if draw(st.booleans()):
             deltas.append(SourcesDelta((Source(1, "http://a", "甲"),)))
         elif draw(st.booleans()):
-            deltas += [NothingFoundDelta(), SourcesDelta(())]
+            deltas += [NothingFoundDelta(failed=draw(st.booleans())), SourcesDelta(())]
     deltas += [ReasoningDelta(text) for text in draw(PIECES)]
     told = draw(st.booleans())
     deltas += [TextDelta(text, 1, likely(text) if told else ()) for text in draw(PIECES)]
@@ -87,6 +88,15 @@ def test_the_stream_adds_up(deltas: list[Delta], data: st.DataObject, summary: A
     expected = plain(whole)
     assert plain(streamed) == expected
     assert read(sent) == expected
+
+
+@pytest.mark.parametrize(("failed", "told"), [(True, "failed"), (False, "completed")])
+def test_a_search_that_failed_is_none_that_found_nothing(failed: bool, told: str) -> None:
+    streamed = encoder(ResponseRequest(model="m", input="x"))
+    nothing: list[Delta] = [NothingFoundDelta(failed=failed), SourcesDelta(())]
+    end = FinishDelta(FinishReason.NORMAL)
+    sent = streamed.encode([SearchingDelta("q"), *nothing, TextDelta("x", 1), end])
+    assert read(sent)["output"][0]["status"] == told
 
 
 def encoder(body: ResponseRequest) -> ResponseEncoder:

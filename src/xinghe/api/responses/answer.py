@@ -88,7 +88,7 @@ class SearchItem(msgspec.Struct, tag="web_search_call"):
     """A search that the platform made."""
 
     id: str
-    status: Literal["in_progress", "searching", "completed"]
+    status: Literal["in_progress", "searching", "completed", "failed"]
     action: SearchAction
 
 

@@ -39,6 +39,7 @@ from xinghe.core import (
     Delta,
     FinishDelta,
     FinishReason,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -100,11 +101,8 @@ class ResponseEncoder:
                 case SearchingDelta(query):
                     shows = self._includes(SOURCES)
                     events += self._begin(OpenSearch(*self._next("ws"), query, shows))
-                case SourcesDelta(sources):
-                    self._sources = sources
-                    if isinstance(self._open, OpenSearch):
-                        self._open.sources = sources
-                        events.append(self._close("completed"))
+                case SourcesDelta() | NothingFoundDelta():
+                    events.append(self._found(delta))
                 case FinishDelta(reason):
                     events.append(self._finish(reason))
         return one_line(b"".join(events))
@@ -141,6 +139,19 @@ class ResponseEncoder:
         yield self._close("completed")
         self._open = opened
         yield opened.begin()
+
+    def _found(self, delta: SourcesDelta | NothingFoundDelta) -> bytes:
+        """That nothing was found is told before the sources, of which there are none then."""
+        searching = self._open if isinstance(self._open, OpenSearch) else None
+        if isinstance(delta, NothingFoundDelta):
+            if searching:
+                searching.failed = delta.failed
+            return b""
+        self._sources = delta.sources
+        if searching is None:
+            return b""
+        searching.sources = delta.sources
+        return self._close("completed")
 
     def _close(self, status: Status) -> bytes:
         opened, self._open = self._open, None

@@ -66,7 +66,7 @@ class Open(Protocol):
 
 
 class OpenSearch(msgspec.Struct):
-    """A search that is being made; `shows` its sources."""
+    """A search that is being made, or has `failed`; `shows` its sources."""
 
     events: Numbered
     at: int
@@ -74,6 +74,7 @@ class OpenSearch(msgspec.Struct):
     query: str
     shows: bool
     sources: Sequence[Source] = ()
+    failed: bool = False
 
     def begin(self) -> bytes:
         told = {"output_index": self.at, "item_id": self.id}
@@ -86,7 +87,9 @@ class OpenSearch(msgspec.Struct):
         )
 
     def item(self, status: Status) -> SearchItem:
-        return self._item("in_progress" if status == "in_progress" else "completed")
+        if status == "in_progress":
+            return self._item(status)
+        return self._item("failed" if self.failed else "completed")
 
     def close(self, status: Status) -> bytes:
         told = {"output_index": self.at, "item_id": self.id}
