@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import unicodedata
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.engines.prompts import bounded_tokens, estimated_tokens
+from xinghe.engines import prompts
+from xinghe.engines.prompts import bounded_tokens, estimated_in_turns, estimated_tokens
 
 
 @pytest.mark.parametrize(
@@ -117,3 +119,22 @@ def test_a_long_text_is_counted_like_its_parts(seed: int) -> None:
     parts = ["".join(chance.choices(SCRIPTS, k=999)) + " " for _ in range(50)]
     characters, words = map(sum, zip(*map(counted, parts), strict=True))
     assert estimated_tokens("".join(parts)) == characters + -(-13 * words // 10)
+
+
+async def test_others_have_their_turn_while_a_long_text_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prompts, "COUNTED_AT_ONCE", 64)
+    text = "\n".join("".join(random.choices([*SCRIPTS, *EMOJI], k=25)) for _ in range(200))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    assert await estimated_in_turns(text) == estimated_tokens(text)
+    task.cancel()
+    assert turns >= len(text) // 64

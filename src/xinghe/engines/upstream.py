@@ -28,7 +28,7 @@ from xinghe.engines.chunks import Chunks
 from xinghe.engines.heads import head_of
 from xinghe.engines.prompts import (
     bounded_tokens,
-    estimated_tokens,
+    estimated_in_turns,
     wire_format,
     wire_messages,
     wire_thinking,
@@ -136,7 +136,7 @@ class UpstreamEngine:
             payload |= wire_tools(tools)
             texts.append(msgspec.json.encode(payload["tools"]).decode())
             frame += TOKENS_A_MESSAGE * len(payload["tools"]) + TOKENS_FOR_TOOLS
-        estimate = estimated_tokens("\n".join(texts))
+        estimate = await estimated_in_turns("\n".join(texts))
         bound = sum(map(bounded_tokens, texts))
         return Prompt(
             tokens=min(estimate, bound) + frame,

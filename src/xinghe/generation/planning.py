@@ -20,9 +20,9 @@ from xinghe.safety import Moderator
 SEARCH_FRAME = 512
 """The most tokens of what the platform says around the results of a search."""
 _THINK = {
-    True: "(先不要回答。请先写出你的思考过程:问题在问什么,需要注意什么,怎样一步步得到答案。)",
-    False: "(Do not answer yet. First write down how you think about it: what is asked, what "
-    "matters, and how to get to the answer step by step.)",
+    True: "(先不要回答。一步一步地推算,每行只写一步和它的结果;不复述问题,不写标题和客套话。)",
+    False: "(Do not answer yet. Work it out step by step, one step and its result on each line; do "
+    "not repeat the question, no headings, no pleasantries.)",
 }
 """Asks a model that gives no thoughts by itself for them, and for nothing else."""
 _THOUGHT = {
