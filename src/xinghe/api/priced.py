@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -242,36 +242,20 @@ async def unless_gone(
 
     Raises `ClientGone` for the one, once `usage.left` is set, and `ApiError` (401) for the other.
     """
-    task, ends = asyncio.current_task(), list[Exception]()
-    assert task is not None
-    others = task.cancelling()
-    """How often somebody else has cancelled it."""
-
-    def end(why: Exception) -> None:
-        ends.append(why)
-        if len(ends) == 1:
-            task.cancel()
-
-    async def watch() -> None:
-        await exchange.gone()
-        if usage is not None and not ends:
-            usage.left = True
-        end(ClientGone())
-
-    def lapse() -> None:
-        end(lapsed())
-
-    gone, result = asyncio.create_task(watch()), None
+    task = asyncio.ensure_future(work)
+    gone = asyncio.create_task(exchange.gone())
+    lapse = asyncio.get_running_loop().create_future()
     try:
-        with lapses.watching(exchange.principal.bearer, lapse) if lapses else nullcontext():
-            result = await work
-    except BaseException:
-        if not ends:
-            raise
+        with lapses.watching(exchange.principal.bearer, lapse.cancel) if lapses else nullcontext():
+            await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if lapse.done():
+            raise lapsed()
+        if usage is not None:
+            usage.left = True
+        raise ClientGone
     finally:
         gone.cancel()
-    if not ends:
-        return cast("T", result)
-    if task.uncancel() > others:
-        raise asyncio.CancelledError
-    raise ends[0]
+        task.cancel()
+        await asyncio.wait({task, gone})

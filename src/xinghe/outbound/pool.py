@@ -62,7 +62,6 @@ class ConnectionPool:
         """
         if connection not in self._at_work:
             return
-        self._leave()
         if has_said_all and connection.may_end and not self._is_closed:
             ended = connection.something(self._loop.time() + ENDS_WITHIN)
             ended.add_done_callback(functools.partial(self._keep_or_drop, connection))
@@ -75,6 +74,7 @@ class ConnectionPool:
         if ended is not None:
             ended.exception()  # that it did not end in time is no news
         self._at_work.discard(connection)
+        self._leave()
         if self._is_closed or not connection.may_be_kept:
             connection.drop()
             return
