@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from xinghe.fetching.policy import Address
@@ -31,7 +33,10 @@ class Resolver:
         self._channel: aiodns.DNSResolver | None = None
 
     async def __call__(self, host: str, /) -> list[Address]:
-        import aiodns  # noqa: PLC0415 - with the first name: most services fetch nothing
+        if self._channel is None:
+            # With the first name, as most services fetch nothing; it would hold the loop for long.
+            await asyncio.to_thread(import_module, "aiodns")
+        import aiodns  # noqa: PLC0415
 
         if self._channel is None:
             # Made late, because it belongs to the running loop.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -60,6 +60,11 @@ _LOOSE = re.compile(f"(?<![{WORD}]) | (?=[^{WORD}])")
 Slots: TypeAlias = Sequence[tuple[str, ...] | int]
 
 
+_COMPILED_AFTER = 50
+"""Questions after which an expression has paid: making all would hold the loop some tenths of a
+second, and one text may ask for many."""
+
+
 class _Row(dict[int, str]):
     """How `str.translate` writes a text into a row."""
 
@@ -79,11 +84,17 @@ class Choice:
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = words
+        self._asked = 0
+        self._search: Callable[[str, int, int], re.Match[str] | None] | None = None
 
-    @cached_property
-    def search(self) -> Callable[[str, int, int], re.Match[str] | None]:
-        """Made late: making all of them takes some tenths of a second."""
-        return re.compile("|".join(map(re.escape, self.words))).search
+    def stands_in(self, row: str, low: int, end: int) -> bool:
+        """Whether one does, at `[low, end)`."""
+        if self._search is None:
+            self._asked += 1
+            if self._asked <= _COMPILED_AFTER:
+                return any(row.find(word, low, end) >= 0 for word in self.words)
+            self._search = re.compile("|".join(map(re.escape, self.words))).search
+        return self._search(row, low, end) is not None
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -106,7 +117,7 @@ class Need(msgspec.Struct, frozen=True):
         if (self.foreign and row.isascii()) or (self.lasts and end + self.lasts < len(row)):
             return False
         low = max(0, end - self.reach)
-        return all(choice.search(row, low, end) for choice in self.choices)
+        return all(choice.stands_in(row, low, end) for choice in self.choices)
 
 
 class Needs:
@@ -125,7 +136,7 @@ class Needs:
 
     def are_met(self, row: str, begin: int, end: int) -> bool:
         """Whether one is, where the thing stands at `[begin, end)`."""
-        if self._first and not self._first.search(row, max(0, end - self._reach), end):
+        if self._first and not self._first.stands_in(row, max(0, end - self._reach), end):
             return False
         return any(need.is_met(row, begin, end) for need in self._each)
 
