@@ -99,7 +99,8 @@ class ErrorAnswer(msgspec.Struct):
 class ApiError(Exception):
     """A refusal on its way to the client.
 
-    `retry_after` is in whole seconds, at least one; `headers` go out with it.
+    `retry_after` is in whole seconds, at least one; `headers` go out with it. No `message` repeats
+    an access token that somebody has put elsewhere than where it belongs.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class ApiError(Exception):
         retry_after: int | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
+        message = masked(message)
         super().__init__(message)
         self.row: Row = error.value
         self.message = message
@@ -137,7 +139,6 @@ def shown(value: Any) -> str:
             return "an array" if value else "an empty array"
         return "an object"
     if isinstance(value, str):
-        value = masked(value)
         text = f'"{value[:SHOWN]}"'.encode("utf-8", "replace").decode("utf-8")
         return text if len(value) <= SHOWN else text[:-1] + '…"'
     text = str(value)
