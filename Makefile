@@ -7,6 +7,10 @@ BIN    := $(VENV)/bin
 
 # Whoever forbids Python to keep what it compiles would have every process compile all of it anew.
 export PYTHONDONTWRITEBYTECODE :=
+# uv, which installs what developers need, knows no setting of pip's.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 
 CLIENTS := openai anthropic
 # Which `make test-all` alone tries.
