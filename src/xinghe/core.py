@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 MICRO = 1_000_000
 """Micro-Tokens in one Token (Tokens are the platform's unit of account, section 1.2)."""

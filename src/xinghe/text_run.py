@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+LONG = 32
+"""Characters of a fragment above which it may be more than a token, where nobody can tell."""
+
 
 class TextRun(msgspec.Struct, frozen=True):
-    """Fragments of an answer that came together, each of them one token and none of them empty.
+    """Fragments of an answer that came together, each one token, none empty or `LONG`.
 
     `text` is all of it, and `escaped` the fragments as JSON, as we write it ourselves.
     """

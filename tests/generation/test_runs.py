@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from xinghe.api.chat.encoder import StreamEncoder
 from xinghe.api.dialect import Dialect
-from xinghe.core import Delta, EngineRequest, FinishDelta, Prompt, Sampling, Usage
+from xinghe.core import EngineRequest, FinishDelta, Prompt, Sampling, Usage
 from xinghe.engines import portions
 from xinghe.engines.chunks import Chunks
 from xinghe.generation.filter import OutputFilter
 from xinghe.generation.reasoning_parser import ReasoningParser
 from xinghe.generation.usage import UsageCounter
 from xinghe.outbound.response import EventParser
-from xinghe.runs import TextRun
 from xinghe.safety import Moderator
+from xinghe.text_run import TextRun
 
 PAYLOAD = {"messages": [{"role": "user", "content": "hi"}], "tools": []}
 MODERATOR = Moderator({"own.txt": "甲乙丙\n丁a1戊".encode()}, builtin=False)
@@ -64,6 +64,10 @@ ODD = st.sampled_from(
 )
 
 
+PLAIN = b'{"choices":[{"delta":{"content":"x"}}]}'
+REASON = b'{"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}'
+
+
 @st.composite
 def events(draw: st.DrawFn) -> list[bytes]:
     """Those of one answer: most of them alike, as one server writes them."""
@@ -79,15 +83,16 @@ def events(draw: st.DrawFn) -> list[bytes]:
         return json.dumps(told, ensure_ascii=ascii_, separators=separators).encode()
 
     plain = TEXTS.map(lambda text: chunk({"content": text}))
-    kinds = st.one_of(plain, plain, plain, plain, SAID.map(chunk), ODD)
+    reason = TEXTS.map(lambda text: chunk({"content": text}, "stop"))
+    kinds = st.one_of(plain, plain, plain, plain, reason, SAID.map(chunk), ODD)
     ends = st.sampled_from([[chunk({}, "stop"), b"[DONE]"], [chunk({"content": ""}, "length")], []])
     return [*draw(st.lists(kinds, max_size=24)), *draw(ends)]
 
 
 def answer(
     reads: list[bytes], job: EngineRequest, *, thinks: bool, max_tokens: int
-) -> tuple[list[bytes], Usage, list[Delta]]:
-    """What is sent of each read, what is counted, and what the engine said."""
+) -> tuple[list[bytes], Usage, list[tuple[bool, ...]]]:
+    """What is sent of each read, what is counted, and what is known of the end after each read."""
     parser, chunks, usage = EventParser(), Chunks(job, "up"), Usage()
     processors: list[Any] = [ReasoningParser(inside=False)] if thinks else []
     processors += [
@@ -97,12 +102,12 @@ def answer(
     exchange = SimpleNamespace(dialect=Dialect.OPENAI, request_id="as-0", created=0)
     request = SimpleNamespace(n=1, include_usage=True, model="m", search=None)
     encoder = StreamEncoder(cast("Any", exchange), cast("Any", request), usage)
-    sent, said, ended = list[bytes](), list[Delta](), False
+    sent, known, ended = list[bytes](), list[tuple[bool, ...]](), False
     for read in [*reads, None]:
         if ended or chunks.ended or chunks.failure is not None:
             break
         deltas = chunks.deltas(parser.end() if read is None else parser.feed(read))
-        said += deltas
+        known.append((chunks.is_whole, chunks.over, chunks.ended))
         for portion, _ in portions(deltas):
             shown = portion
             for processor in processors:
@@ -111,7 +116,7 @@ def answer(
             ended = ended or (bool(shown) and isinstance(shown[-1], FinishDelta))
             if ended:
                 break
-    return sent, usage, said
+    return sent, usage, known
 
 
 @given(
@@ -123,7 +128,8 @@ def answer(
     st.booleans(),
     st.sampled_from([3, 1000]),
 )
-@example([b'{"choices":[{"delta":{"content":"x"}}]}'] * 3, [], "data: {}\n\n", False, 1000)
+@example([PLAIN] * 3, [], "data: {}\n\n", False, 1000)
+@example([PLAIN, REASON, PLAIN], [], "data: {}\n\n", False, 1000)
 def test_it_is_all_the_same(
     events: list[bytes], cuts: list[int], frame: str, thinks: bool, max_tokens: int
 ) -> None:
@@ -135,7 +141,7 @@ def test_it_is_all_the_same(
     together = msgspec.structs.replace(job, in_runs=True)
     one = answer(reads, job, thinks=thinks, max_tokens=max_tokens)
     other = answer(reads, together, thinks=thinks, max_tokens=max_tokens)
-    assert other[0] == one[0]
+    assert (other[0], other[2]) == (one[0], one[2])
     assert msgspec.structs.asdict(other[1]) == msgspec.structs.asdict(one[1])
 
 

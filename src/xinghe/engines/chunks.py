@@ -23,7 +23,7 @@ from xinghe.engines.protocol import EngineFailed
 from xinghe.engines.runs import Runs
 from xinghe.engines.words import NOTHING, Fields, Words, words_of
 from xinghe.outbound import UNREADABLE, Refused, Unreadable
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from xinghe.core import (
     ToolCallDelta,
     ToolUse,
 )
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 
 class EngineError(Exception):

@@ -9,10 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from xinghe.outbound import UNREADABLE
-from xinghe.runs import TextRun
-
-LONGEST = 32
-"""Characters of one text: what is longer may be more than a token."""
+from xinghe.text_run import LONG, TextRun
 
 _texts = msgspec.json.Decoder(list[str]).decode
 _encode = msgspec.json.encode
@@ -70,7 +67,7 @@ class Runs:
             texts = _texts(b"[" + joined + b"]")
         except UNREADABLE:
             return None
-        if len(texts) != len(events) or max(map(len, texts)) > LONGEST:
+        if len(texts) != len(events) or max(map(len, texts)) > LONG:
             return None
         text = "".join(texts)
         if len(text.encode()) + 4 * len(texts) - 2 != len(joined):

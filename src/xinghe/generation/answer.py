@@ -36,7 +36,7 @@ from xinghe.generation.reasoning_parser import CLOSE, OPEN
 from xinghe.generation.runner import Emit, PassRunner
 from xinghe.generation.search import Augmented, SearchOptions, augment, planned_query
 from xinghe.generation.usage import begin_anew
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from xinghe.core import (
     ToolCallDelta,
 )
 from xinghe.engines import spread
-from xinghe.runs import TextRun
 from xinghe.safety import StreamScanner, Verdict, notice
+from xinghe.text_run import TextRun
 
 _TEXTS = TextDelta, TextRun
 _OTHERS = ReasoningDelta, RefusalDelta, ToolCallDelta

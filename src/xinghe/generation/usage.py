@@ -19,11 +19,9 @@ from xinghe.core import (
 )
 from xinghe.engines import spread
 from xinghe.engines.prompts import estimated_tokens
-from xinghe.runs import TextRun
+from xinghe.text_run import LONG, TextRun
 
 _SAID = TextDelta, TextRun, RefusalDelta, ToolCallDelta
-LONG = 32
-"""Characters of a fragment above which it is more than a token, where the engine cannot tell."""
 
 
 class UsageCounter(msgspec.Struct):
@@ -86,14 +84,13 @@ class UsageCounter(msgspec.Struct):
         return out
 
     def _within(self, deltas: list[Delta]) -> Iterator[Delta]:
-        """The same, but for runs in which a bound is passed or that have long fragments: spread."""
+        """The same, but for runs in which a bound is passed: spread."""
         for delta in deltas:
             if not isinstance(delta, TextRun):
                 yield delta
                 continue
             said = self.said + delta.tokens
-            within = said + (0 if self.thinking else self.thought) <= self.max_tokens
-            if within and max(map(len, delta.texts)) <= LONG:
+            if said + (0 if self.thinking else self.thought) <= self.max_tokens:
                 yield delta
             else:
                 yield from spread([delta])

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Container, Mapping
 from urllib.parse import urlsplit
 
-from xinghe.outbound.asking import Asked, Request, head_of
 from xinghe.outbound.faults import fault_of
 from xinghe.outbound.pool import ConnectionPool
 from xinghe.outbound.proxy import proxy_at
+from xinghe.outbound.request import Request, SentRequest, request_head
 from xinghe.outbound.response import Response
 from xinghe.outbound.target import target_of
 
@@ -74,7 +74,7 @@ class Client:
         body: bytes | None = None,
         silence: float | None = None,
         again: bool = False,
-    ) -> Asked:
+    ) -> SentRequest:
         """Have a server take a request, whose answer is still to come.
 
         `silence` in place of the client's own. `again`: where a kept connection is closed before
@@ -87,10 +87,10 @@ class Client:
             # Made late, because it belongs to the running loop.
             pool = self._pool = self._pool or self._opened()
             target = target_of(url)
-            head = head_of(method, target, headers, body, pool.proxy)
+            head = request_head(method, target, headers, body, pool.proxy)
         except ValueError as error:
             raise fault_of(error, begun=False) from None
-        asked = Asked(
+        asked = SentRequest(
             pool,
             Request(target.origin, head, body or b"", self._success, silence, until, again),
         )

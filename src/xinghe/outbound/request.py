@@ -37,7 +37,7 @@ class Request(msgspec.Struct):
     again: bool
 
 
-class Asked:
+class SentRequest:
     """A request that its server has taken, to be used in a `with`, as the client may leave before
     it is answered.
     """
@@ -110,7 +110,7 @@ class Asked:
             self._pool.give_back(connection)
 
 
-def head_of(
+def request_head(
     method: str,
     target: Target,
     headers: Mapping[str, str],

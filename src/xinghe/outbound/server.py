@@ -12,10 +12,10 @@ import msgspec
 import structlog
 
 from xinghe.observe import metrics
-from xinghe.outbound.asking import Asked
 from xinghe.outbound.client import Client, origin_of
 from xinghe.outbound.faults import MOST_OF_ERROR, Broken, CallFailed, Refused, decoded
 from xinghe.outbound.proxy import proxy_for
+from xinghe.outbound.request import SentRequest
 from xinghe.outbound.response import Response
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ class Server(Client):
 
     async def begin(
         self, method: str, path: str, body: object = None, silence: float | None = None
-    ) -> Asked:
+    ) -> SentRequest:
         """The same as `Client.start` is; the answer is asked for by `answer`."""
         key = self._key
         if not key and self._key_env:
@@ -102,7 +102,7 @@ class Server(Client):
             method, url, headers=headers, body=data, silence=silence, again=True
         )
 
-    async def answer(self, asked: Asked, *, counts: bool = True) -> Response:
+    async def answer(self, asked: SentRequest, *, counts: bool = True) -> Response:
         """What is answered; a refusal of it `counts`, as `refused` has it."""
         try:
             return await asked.answer()

@@ -23,7 +23,7 @@ from xinghe.core import (
     Usage,
 )
 from xinghe.engines import spread
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 _encode = msgspec.json.encode
 

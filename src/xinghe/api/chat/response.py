@@ -33,7 +33,7 @@ from xinghe.core import (
     Usage,
 )
 from xinghe.engines import Batch
-from xinghe.runs import TextRun
+from xinghe.text_run import TextRun
 
 _SAID = {reason: reason.value for reason in FinishReason}
 FINISH_REASONS = {

@@ -9,12 +9,12 @@ from typing import Self, TypeVar
 
 import structlog
 
-from xinghe.outbound.asking import Asked
 from xinghe.outbound.faults import CallFailed, Lost, Refused, Silent, Whose
 from xinghe.outbound.replicas.affinity import Head
 from xinghe.outbound.replicas.group import SOONEST, Away, Group
 from xinghe.outbound.replicas.keys import REFUSED_FOR, Key
 from xinghe.outbound.replicas.replica import LEARNS_AFTER, Replica, nobody_listens
+from xinghe.outbound.request import SentRequest
 from xinghe.outbound.response import Response
 
 log = structlog.get_logger(__name__)
@@ -162,11 +162,11 @@ class Attempt:
         """As `Server.call` is."""
         return await self.answer(await self.begin(method, path, body))
 
-    async def begin(self, method: str, path: str, body: object) -> Asked:
+    async def begin(self, method: str, path: str, body: object) -> SentRequest:
         """As `Server.begin` is."""
         return await self.unless_lost(self._server.begin(method, path, body))
 
-    async def answer(self, asked: Asked) -> Response:
+    async def answer(self, asked: SentRequest) -> Response:
         """As `Server.answer` is."""
         answer = await self.unless_lost(self._server.answer(asked))
         self.replica.at_work[self] = answer

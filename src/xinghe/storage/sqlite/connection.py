@@ -36,7 +36,7 @@ class SQLiteSession:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
-        self._patience = BUSY_TIMEOUT_MS
+        self._busy_timeout = BUSY_TIMEOUT_MS
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         try:
@@ -88,7 +88,7 @@ class SQLiteSession:
         try:
             self.rows("BEGIN IMMEDIATE")
         finally:
-            self._connection.set_busy_timeout(self._patience)
+            self._connection.set_busy_timeout(self._busy_timeout)
 
     def commit(self) -> None:
         self.rows("COMMIT")
@@ -106,7 +106,7 @@ class SQLiteSession:
 
     def wait_at_most(self, milliseconds: int) -> None:
         """How long a statement waits for another connection before it fails."""
-        self._patience = milliseconds
+        self._busy_timeout = milliseconds
         self._connection.set_busy_timeout(milliseconds)
 
     def interrupt(self) -> None:
