@@ -109,10 +109,19 @@ def test_on_the_embedded_engine(api: Api) -> None:
 @pytest.mark.embedded
 def test_on_a_model_that_the_source_excepts(api: Api) -> None:
     stops = ["a", "e", " ", "的"]
-    reply = api.chat(
-        model="ernie-x1-32k-preview", messages=WORDS, max_tokens=20, thinking_budget=16, stop=stops
-    )
-    (choice,) = answered(reply)["choices"]
-    assert not any(stop in choice["message"]["content"] for stop in stops)
-    assert choice["finish_reason"] == "stop"
-    assert "stop" not in reply.headers.get("x-ignored-parameters", "")
+    reasons = set()
+    for _ in range(8):  # it takes no seed, and an answer may end without one of them ("αβγδ")
+        reply = api.chat(
+            model="ernie-x1-32k-preview",
+            messages=WORDS,
+            max_tokens=20,
+            thinking_budget=16,
+            stop=stops,
+        )
+        (choice,) = answered(reply)["choices"]
+        assert not any(stop in choice["message"]["content"] for stop in stops)
+        assert "stop" not in reply.headers.get("x-ignored-parameters", "")
+        reasons.add(choice["finish_reason"])
+        if "stop" in reasons:
+            break
+    assert "stop" in reasons
