@@ -21,13 +21,13 @@ from xinghe.core import MICRO
 from xinghe.idempotency import (
     ROW_BYTES,
     TABLE,
-    IdempotencyKey,
     IdempotencyStore,
     KeyReused,
     StoredResponse,
     find_response,
     store_response,
 )
+from xinghe.keys_at_work import IdempotencyKey
 from xinghe.settings import Idempotency
 from xinghe.storage import Allowance, Connection, Database, Locks, now
 from xinghe.storage.bounded import DROPPED_ON_THE_WAY
@@ -161,7 +161,7 @@ async def test_however_many_read_one_it_is_in_memory_once(
 ) -> None:
     async with await Database.open(tmp_path, database_url) as database:
         await Members(database).create("a")
-        store = IdempotencyStore(database, Idempotency(keep=1000))
+        store = IdempotencyStore(database, Idempotency(keep=1000), lambda: "one")
         for key in ("old", "new"):
             stored = answer(bytes(100_000), at=now() if key == "new" else now() - 2000 * MICRO)
             operation = partial(store_response, key=key_of(key), response=stored, max_bytes=10**6)
@@ -182,7 +182,7 @@ async def test_one_that_is_read_for_long_is_too_old_nevertheless(
 ) -> None:
     async with await Database.open(tmp_path) as database:
         await Members(database).create("a")
-        store = IdempotencyStore(database, Idempotency(keep=1000))
+        store = IdempotencyStore(database, Idempotency(keep=1000), lambda: "one")
         operation = partial(
             store_response, key=key_of("k"), response=answer(at=now()), max_bytes=MAX
         )

@@ -153,8 +153,8 @@ class System:
         live.followers.append(lambda before, now: services.speeds.forget(now.moved(before)))
         self.ledger = services.ledger
         self.follower = Follower(configurations, Applied(configurations, live, services.moderator))
-        store = IdempotencyStore(database, settings.idempotency)
-        outbox, failures = Outbox(database), Failures(database)
+        store = IdempotencyStore(database, settings.idempotency, lambda: self.ledger.owner.boot_id)
+        outbox, failures = Outbox(database, self.ledger.leads), Failures(database)
         self.readiness = Readiness(live, services.moderator, database)
 
         elsewhere = [*image_routes(services.images)]

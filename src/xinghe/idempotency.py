@@ -6,16 +6,17 @@ What is in flight, what is stored and for how long, and the table `kept_answers`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
 
+from xinghe import keys_at_work
 from xinghe.core import MICRO
+from xinghe.keys_at_work import AtWork, IdempotencyKey
 from xinghe.regular import Regular
 from xinghe.settings import Idempotency
 from xinghe.storage import (
@@ -24,25 +25,20 @@ from xinghe.storage import (
     Database,
     DeferredWrites,
     Locks,
+    StorageClosed,
     StorageError,
     now,
 )
 
 SWEEP_SECONDS = 60.0
+LOOK_SECONDS = 0.2
+"""Between two looks whether a key is still in flight on another gateway."""
 ROW_BYTES = 256
 """What a row takes beside its headers and body, about."""
 
 TABLE = BoundedTable("kept_answers")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.idempotency")
-
-
-class IdempotencyKey(NamedTuple):
-    """Where a key counts: one member, one operation at one mount; `key` is its SHA-256."""
-
-    member_id: int
-    operation: str
-    key: bytes
 
 
 class StoredResponse(msgspec.Struct, frozen=True, weakref=True):
@@ -64,14 +60,22 @@ class KeyReused(Exception):
 
 
 class IdempotencyStore:
-    """Stores responses for as long as the settings say; of a key, one request is in flight."""
+    """Stores responses for as long as the settings say; of a key, one request is in flight.
 
-    def __init__(self, database: Database, settings: Idempotency) -> None:
+    `boot_id` says as which process this one claims keys, on a database that others may share.
+    """
+
+    def __init__(
+        self, database: Database, settings: Idempotency, boot_id: Callable[[], str]
+    ) -> None:
         self._database = database
         self._lasting = round(settings.keep * MICRO)
         self._max_bytes = settings.max_bytes
         self._in_flight: dict[IdempotencyKey, tuple[bytes, asyncio.Event]] = {}
-        """By key, in this process: services that share a database do not wait for each other's."""
+        """By key, in this process; those of others stand in `keys_at_work`."""
+        self._claimed: dict[IdempotencyKey, str] = {}
+        """Keys with a row there, each with the boot id in it."""
+        self._boot_id = boot_id
         self._at_hand: WeakValueDictionary[IdempotencyKey, StoredResponse] = WeakValueDictionary()
         """Those on their way out: each is in memory once, however many read it, and how slowly."""
         self.sweeping = Regular(
@@ -98,26 +102,59 @@ class IdempotencyStore:
         try:
             yield
         finally:
+            self._give_up(key)
             del self._in_flight[key]
             ended.set()
 
     async def find(self, key: IdempotencyKey, digest: bytes) -> StoredResponse | None:
         """What is stored for a key; only within `begin`.
 
-        Raises `KeyReused` if it answers another body, and `StorageError`.
+        While the key is in flight on another gateway, that is waited for. Raises `KeyReused` if it
+        answers another body, there too, and `StorageError`.
         """
-        since = now() - self._lasting
-        found = self._at_hand.get(key)
-        if found is None or found.at < since:
-            # In the writer's queue, behind what the last one in flight has handed in.
-            found = await self._database.write(
-                partial(find_response, key=key, since=since), locks=Locks(key.member_id)
-            )
-            if found is not None:
-                self._at_hand[key] = found
-        if found is not None and found.digest != digest:
-            raise KeyReused
-        return found
+        while True:
+            since = now() - self._lasting
+            found: StoredResponse | AtWork | None = None
+            at_hand = self._at_hand.get(key)
+            if at_hand is not None and at_hand.at >= since:
+                found = at_hand
+            else:
+                look: Callable[[Connection], StoredResponse | AtWork | None]
+                look = partial(find_response, key=key, since=since)
+                if self._database.shared:
+                    owner = self._claimed[key] = self._boot_id()
+                    look = partial(find_or_claim, key=key, since=since, asked=digest, owner=owner)
+                # In the writer's queue, behind what the last one in flight has handed in.
+                found = await self._database.write(look, locks=Locks(key.member_id))
+            if found is None:
+                return None
+            if isinstance(found, AtWork):
+                if found.asked not in {None, digest}:
+                    raise KeyReused
+                await self._end_elsewhere(key)
+                continue
+            self._at_hand[key] = found
+            if found.digest != digest:
+                raise KeyReused
+            return found
+
+    async def _end_elsewhere(self, key: IdempotencyKey) -> None:
+        """Wait until a key is in flight on no other gateway, or that gateway has died."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not await self._database.read(lambda c: keys_at_work.in_flight(c, key)):
+                return
+
+    def _give_up(self, key: IdempotencyKey) -> None:
+        """Behind all that was handed in for the key, whose row may not be written yet."""
+        owner = self._claimed.pop(key, None)
+        if owner is not None:
+            with suppress(StorageClosed):  # with this process, its claims end
+                self._database.enqueue(
+                    partial(keys_at_work.give_up, key=key, owner=owner),
+                    locks=Locks(key.member_id),
+                    deferred=False,
+                )
 
     @contextmanager
     def pending(self, key: IdempotencyKey) -> Iterator[PendingResponse]:
@@ -127,6 +164,8 @@ class IdempotencyStore:
 
     async def sweep(self) -> int:
         """Drop what is too old or too much; returns how many. Raises `StorageError`."""
+        if self._database.shared:
+            await self._database.write(keys_at_work.drop_dead, idle=True)
         before = now() - self._lasting
         return await TABLE.sweep(self._database, before=before, max_bytes=self._max_bytes)
 
@@ -194,3 +233,17 @@ def find_response(
         return None
     pairs = msgspec.msgpack.decode(headers, type=list[tuple[bytes, bytes]])
     return StoredResponse(digest, model, status, pairs, body, at)
+
+
+def find_or_claim(
+    connection: Connection, key: IdempotencyKey, *, since: int, asked: bytes, owner: str
+) -> StoredResponse | AtWork | None:
+    """What is stored for a key, or that it is in flight elsewhere; else it is in flight here now.
+
+    What was in flight has stored its response before it gave the key up, so that comes second.
+    """
+    other = keys_at_work.elsewhere(connection, key, owner=owner)
+    found = other or find_response(connection, key, since=since)
+    if found is None:
+        keys_at_work.claim(connection, key, asked=asked, owner=owner)
+    return found

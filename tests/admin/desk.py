@@ -105,7 +105,7 @@ class Desk:
             Limiter(),
             live,
             BodyBudget(2**23),
-            IdempotencyStore(database, self._settings.idempotency),
+            IdempotencyStore(database, self._settings.idempotency, lambda: "desk"),
             self._settings.server,
             self.passwords,
             Follower(configurations, self),

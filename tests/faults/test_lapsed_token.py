@@ -25,7 +25,7 @@ from tests.kit.server import Server, free_port
 from tests.kit.sse import Stream, events
 from tests.kit.upstream import Upstream
 from xinghe.accounts import Tokens
-from xinghe.api.priced import LOOK_SECONDS
+from xinghe.api.priced import EXPIRY_SECONDS
 from xinghe.storage import Database
 
 UNCERTIFIED = (401, "invalid_request_error", "invalid_iam_token")
@@ -198,7 +198,7 @@ def test_stream_that_waits_for_its_reader(own: Server, upstream: Upstream) -> No
         assert api.token
         own.run("token", "revoke", api.token.split("-")[1])
         began = time.monotonic()
-        while time.monotonic() - began < LOOK_SECONDS + 1:
+        while time.monotonic() - began < EXPIRY_SECONDS + 1:
             stream.take(next(live))
             time.sleep(0.1)
         late = list(live)

@@ -7,7 +7,7 @@ import asyncio
 import datetime
 import hmac
 from asyncio import FIRST_COMPLETED
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -87,16 +87,23 @@ class Notice(msgspec.Struct, frozen=True):
         )
 
 
+async def alone() -> bool:
+    """Of a process that shares its outbox with no other."""
+    return True
+
+
 class Outbox:
     """Logs each notice and, where its account has a webhook, POSTs it until a 2xx answers.
 
     At least once: a notice leaves the outbox after it was delivered, so one that was delivered
-    just before this process died is sent again. The arguments are in seconds.
+    just before this process died is sent again. `leads` says whether this process is the one that
+    sends, of those that share the outbox. The other arguments are in seconds.
     """
 
     def __init__(
         self,
         database: Database,
+        leads: Callable[[], Awaitable[bool]] = alone,
         *,
         poll: float = POLL_SECONDS,
         timeout: float = TIMEOUT_SECONDS,
@@ -104,6 +111,7 @@ class Outbox:
         rest: float = REST_SECONDS,
     ) -> None:
         self._database = database
+        self._leads = leads
         self._client = Client(timeout, timeout, success=range(200, 300))
         self._pauses = pauses
         self._rest = rest
@@ -127,6 +135,8 @@ class Outbox:
 
     async def _round(self) -> None:
         """Take up all that is due, page by page."""
+        if not await self._leads():
+            return
         there: set[int] = set()
         after = 0
         while found := await self._database.read(partial(pending, after=after, limit=PAGE)):

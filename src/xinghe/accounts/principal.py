@@ -158,12 +158,17 @@ class Principals:
         if match is None:
             return None
         digest = hashlib.sha256(secret.encode()).digest()
-        revision: int = await self._database.glance(lambda c: c.value(_REVISION))
+        revision = await self.revision()
         known = self._owners.at(revision, digest)
         if known is None:
             return await self._looked_up(match[1], digest)
         owner, expires_at = known
         return owner if expires_at is None or expires_at > now() else None
+
+    async def revision(self) -> int:
+        """Changes with all that is audited: while it stays, so does all that time alone ends."""
+        revision: int = await self._database.glance(lambda c: c.value(_REVISION))
+        return revision
 
     async def _looked_up(self, public_id: str, digest: bytes) -> Principal | None:
         row = await self._database.read(lambda c: c.row(_AUTHENTICATE, public_id))

@@ -18,12 +18,12 @@ from xinghe.api.errors import ApiError, Errors, shown
 from xinghe.api.exchange import JSON, Exchange, Headers, read_body
 from xinghe.api.priced import unless_gone
 from xinghe.idempotency import (
-    IdempotencyKey,
     IdempotencyStore,
     KeyReused,
     PendingResponse,
     StoredResponse,
 )
+from xinghe.keys_at_work import IdempotencyKey
 from xinghe.settings import Server
 from xinghe.storage import Connection, now
 
@@ -71,7 +71,7 @@ class IdempotencyLayer(msgspec.Struct):
         while (ended := self.store.in_flight(key, digest)) is not None:
             await unless_gone(exchange, ended.wait())
         with self.store.begin(key, digest):
-            stored = await self.store.find(key, digest)
+            stored = await unless_gone(exchange, self.store.find(key, digest))
             if stored is not None and exchange.principal.may_use(stored.model):
                 return stored
             with self.store.pending(key) as pending:

@@ -192,6 +192,16 @@ class Ledger:
         if available < amount:
             raise InsufficientTokens(available, amount)
 
+    async def leads(self) -> bool:
+        """Whether this process, of all on its database, does what one of them shall do.
+
+        Raises `StorageError`.
+        """
+        if not self._database.shared:
+            return True
+        boot_id = self.owner.boot_id
+        return await self._database.read(partial(processes.leads, boot_id=boot_id))
+
     def checkpoint(self) -> None:
         """Queue a note of what each running stream has used, for those where that changed."""
         self._running.note(self._running.streams)

@@ -49,6 +49,19 @@ def beat(connection: Connection, *, boot_id: str) -> set[str]:
     return {found for (found,) in connection.rows("SELECT boot_id FROM processes")}
 
 
+def leads(connection: Connection, *, boot_id: str) -> bool:
+    """Whether of all that have lately renewed their rows this process has done so for longest.
+
+    It does what one of them all shall do. Where it stops, another one leads within `GAP`; for a
+    moment two may take themselves for the one.
+    """
+    first = connection.value(
+        "SELECT boot_id FROM processes WHERE seen_at >= $1 ORDER BY steady_since, boot_id LIMIT 1",
+        _now(connection) - GAP,
+    )
+    return bool(first == boot_id)
+
+
 def leave(connection: Connection, *, boot_id: str) -> None:
     """Take a row away: the process has ended."""
     connection.run("DELETE FROM processes WHERE boot_id = $1", boot_id)

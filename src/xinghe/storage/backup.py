@@ -69,7 +69,7 @@ KEYS = {
 """Each table with its key; none before one that it refers to.
 
 Without the `TOTALS`: the rows that come back are counted again by their triggers; and without
-`revision`, which is of interest only while a service runs.
+`revision`, `processes` and `keys_at_work`, which are of interest only while a service runs.
 """
 TOTALS = ("kept_answers_total", "kept_responses_total")
 CLOSED = "usage_closed"
