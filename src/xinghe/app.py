@@ -37,8 +37,8 @@ from xinghe.api.account.bill.making import Bills
 from xinghe.api.account.bill.route import BillRoute
 from xinghe.api.account.billing import BillingRoute
 from xinghe.api.account.details import Details
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.route import AccountRoute
-from xinghe.api.account.turns import Turns
 from xinghe.api.auth.edge import Auth
 from xinghe.api.body import BodyBudget
 from xinghe.api.chat.answers import Answers
@@ -184,7 +184,7 @@ class System:
         answers = Answers(services)
         chats = ChatRoute(services, answers)
         models = ModelsRoute(services, created=int(time.time()))
-        exports = Turns()
+        exports = ExportThrottle()
         details = AccountRoute(
             services,
             Details(database, partial(left, services.limiter, services.concurrency.places)),

@@ -20,7 +20,7 @@ from xinghe.api.chat.response import Accumulator
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import Exchange
 from xinghe.api.responses.encoder import ResponseEncoder, merged
-from xinghe.api.responses.reading import Asked
+from xinghe.api.responses.reading import CheckedRequest
 from xinghe.api.responses.schema import Reasoning, ResponseRequest
 from xinghe.api.responses.tools import AnyTool, CustomTool, FunctionTool, read_tools
 from xinghe.core import (
@@ -105,7 +105,7 @@ def encoder(body: ResponseRequest) -> ResponseEncoder:
     scope = {"type": "http", "method": "POST", "path": "/v1/responses", "headers": []}
     exchange = Exchange(scope, nothing, nothing, Dialect.OPENAI, BodyBudget(0))
     exchange.request_id, exchange.created = "as-0123456789", 0
-    asked = Asked(body, None, read_tools(body.tools or ()), [])  # type: ignore[arg-type]
+    asked = CheckedRequest(body, None, read_tools(body.tools or ()), [])  # type: ignore[arg-type]
     made = ResponseEncoder(exchange, asked, kept=False, ended=lambda _: None)
     made.usage = Usage()
     return made

@@ -17,7 +17,7 @@ from xinghe.doctor.run import RUNNING
 from xinghe.settings import Settings
 from xinghe.settings.backups import Backups as Place
 from xinghe.storage import Database, verify_backup
-from xinghe.upkeep import Backups, Task
+from xinghe.upkeep import BackupJob, Backups
 from xinghe.upkeep.backups import LONGEST
 from xinghe.upkeep.command import run
 
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=str(tmp_path), backups=Place(str(folder)))
 
 
-async def made(settings: Settings, *, full: bool = False) -> tuple[Task, list[str]]:
+async def made(settings: Settings, *, full: bool = False) -> tuple[BackupJob, list[str]]:
     """What came of it, and which files are there then."""
     async with await Database.open(settings.data_dir) as database:
         backups = Backups(settings, database)
@@ -65,7 +65,7 @@ def test_a_full_disk_leaves_nothing(settings: Settings) -> None:
 
 
 def test_a_service_that_ends_leaves_nothing(settings: Settings) -> None:
-    async def broken_off() -> tuple[Task, list[str]]:
+    async def broken_off() -> tuple[BackupJob, list[str]]:
         async with await Database.open(settings.data_dir) as database:
             backups = Backups(settings, database)
             task = backups.make("app-test")
@@ -93,7 +93,7 @@ def test_what_a_killed_service_left_goes_with_the_next_backup(settings: Settings
 
 
 def test_what_is_damaged_is_told(settings: Settings) -> None:
-    async def checked() -> Task | None:
+    async def checked() -> BackupJob | None:
         async with await Database.open(settings.data_dir) as database:
             backups = Backups(settings, database)
             made = backups.make("app-test")

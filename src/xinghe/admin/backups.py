@@ -9,7 +9,7 @@ import msgspec
 from xinghe.admin.operation import Call
 from xinghe.admin.shapes import Told, told, told_or_never
 from xinghe.api.errors import ApiError, Errors
-from xinghe.upkeep import BackupRefused, Saved, Task
+from xinghe.upkeep import BackupJob, BackupRefused, Saved
 
 SOON = 5.0
 """Seconds for which an answer waits for the end of what it has begun."""
@@ -109,7 +109,7 @@ def _backup(found: Saved) -> Backup:
     )
 
 
-def _task(found: Task) -> BackupTask:
+def _task(found: BackupJob) -> BackupTask:
     return BackupTask(
         kind=found.kind,
         name=found.name,

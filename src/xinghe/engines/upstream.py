@@ -54,8 +54,8 @@ from xinghe.outbound import (
     PAUSES,
     RETRY_AFTER,
     CallFailed,
+    Coalescer,
     EventStream,
-    Gathering,
     Refused,
     Response,
     Unreadable,
@@ -191,7 +191,7 @@ class UpstreamEngine:
         stream = EventStream(answer, request.max_tokens)
         chunks = Chunks(request, self.served_by, answer.status)
         until = clock() + answer.progress_timeout
-        gathering = Gathering(self._deployment.gather_ms / 1000)
+        coalescer = Coalescer(self._deployment.gather_ms / 1000)
         while not chunks.ended:
             over = chunks.over
             try:
@@ -218,8 +218,8 @@ class UpstreamEngine:
                 until = clock() + (MORE_TIMEOUT if chunks.is_whole else answer.progress_timeout)
             elif chunks.over and not over:
                 until = clock() + USAGE_TIMEOUT
-            if not (chunks.ended or stream.has_more) and gathering.pays(arrived, len(events)):
-                await answer.pause(gathering.seconds)
+            if not (chunks.ended or stream.has_more) and coalescer.pays(arrived, len(events)):
+                await answer.pause(coalescer.seconds)
 
     def _deltas(self, chunks: Chunks, events: Sequence[bytes], attempt: Attempt) -> list[Delta]:
         """What the next events say; whether the server answers or refuses is told there."""

@@ -4,6 +4,7 @@ Not for URLs that strangers choose: those are `fetching`'s.
 """
 
 from xinghe.outbound.client import Client, origin_of
+from xinghe.outbound.coalescing import Coalescer
 from xinghe.outbound.faults import (
     UNREADABLE,
     AnswerTooLarge,
@@ -18,7 +19,6 @@ from xinghe.outbound.faults import (
     decoded,
     items,
 )
-from xinghe.outbound.gathering import Gathering
 from xinghe.outbound.proxy import proxy_for
 from xinghe.outbound.response import A_CHARACTER, EventStream, Response
 from xinghe.outbound.server import Server

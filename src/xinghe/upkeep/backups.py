@@ -54,7 +54,7 @@ class Saved(msgspec.Struct, frozen=True):
     checked_at: int | None
 
 
-class Task(msgspec.Struct):
+class BackupJob(msgspec.Struct):
     """What is done with a file, or was done last; `error` says why it failed."""
 
     kind: Literal["make", "check"]
@@ -84,7 +84,7 @@ class Backups:
         self._working: asyncio.Task[None] | None = None
         self._checked: dict[tuple[str, int, int], int] = {}
         """When a file, of a size and a time of writing, was last seen whole."""
-        self.task: Task | None = None
+        self.task: BackupJob | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -101,12 +101,12 @@ class Backups:
             return Listed([], 0, "")
         return await asyncio.to_thread(self._listed, self.folder)
 
-    def make(self, actor: str) -> Task:
+    def make(self, actor: str) -> BackupJob:
         """Begin a backup. Raises `BackupRefused`."""
         at = datetime.datetime.now(datetime.UTC)
         return self._begin("make", f"xinghe-{at:%Y%m%dT%H%M%SZ}{SUFFIX}", actor)
 
-    def check(self, name: str, actor: str) -> Task:
+    def check(self, name: str, actor: str) -> BackupJob:
         """Begin to read one to its end. Raises `BackupRefused`, and `LookupError` for none."""
         if self.folder is None or not NAME.fullmatch(name):
             raise LookupError(name)
@@ -115,7 +115,7 @@ class Backups:
             raise LookupError(name)
         return self._begin("check", name, actor)
 
-    async def settled(self, within: float) -> Task | None:
+    async def settled(self, within: float) -> BackupJob | None:
         """The task, when it has ended or so many seconds have passed."""
         if self._working is not None:
             await asyncio.wait({self._working}, timeout=within)
@@ -127,7 +127,7 @@ class Backups:
             self._working.cancel()
             await asyncio.wait({self._working})
 
-    def _begin(self, kind: Literal["make", "check"], name: str, actor: str) -> Task:
+    def _begin(self, kind: Literal["make", "check"], name: str, actor: str) -> BackupJob:
         folder = self.folder
         if folder is None:
             raise BackupRefused(f"no folder is set: name one in {SETTING} (xinghe.toml)")
@@ -140,11 +140,11 @@ class Backups:
             raise BackupRefused(f"the service's user may not write into {folder} ({SETTING})")
         if kind == "make" and (folder / name).exists():
             raise BackupRefused("one was made this second: wait a moment")
-        self.task = task = Task(kind, name, actor, now())
+        self.task = task = BackupJob(kind, name, actor, now())
         self._working = asyncio.create_task(self._do(task, folder / name))
         return task
 
-    async def _do(self, task: Task, file: Path) -> None:
+    async def _do(self, task: BackupJob, file: Path) -> None:
         outcome = "the service ended"
         try:
             if task.kind == "make":
@@ -173,7 +173,7 @@ class Backups:
         self._checked[file.name, found.st_size, found.st_mtime_ns] = now()
         return found.st_size
 
-    async def _audit(self, task: Task, size: int) -> None:
+    async def _audit(self, task: BackupJob, size: int) -> None:
         after = {"file": task.name, "size": size}
         try:
             await self._database.write(
@@ -182,7 +182,7 @@ class Backups:
         except StorageError as error:
             log.error("backup_not_in_the_audit_log", file=task.name, error=str(error))
 
-    async def _outcome(self, task: Task, file: Path) -> str:
+    async def _outcome(self, task: BackupJob, file: Path) -> str:
         """Why it failed; empty if it did not."""
         settings, url = self._settings, self._settings.database.url
         arguments = ["backup", str(file), "--data", str(settings.data_dir)]

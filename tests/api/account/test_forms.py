@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.forms import Format, form_of, send_rows
-from xinghe.api.account.turns import Turns
 from xinghe.api.body import BodyBudget
 from xinghe.api.dialect import Dialect
 from xinghe.api.exchange import ABORT, Exchange
@@ -68,7 +68,7 @@ async def pages(made: Sequence[Sequence[Line]], fails: bool = False) -> AsyncIte
 
 async def sent(form: Format, made: Sequence[Sequence[Line]] = PAGES) -> Wire:
     wire = Wire()
-    await send_rows(wire.exchange, form, Line, pages(made), "lines", Turns())
+    await send_rows(wire.exchange, form, Line, pages(made), "lines", ExportThrottle())
     return wire
 
 
@@ -105,12 +105,16 @@ async def test_nothing(form: Format) -> None:
 
 async def test_what_breaks_off_does_not_look_whole() -> None:
     wire = Wire()
-    await send_rows(wire.exchange, "csv", Line, pages(PAGES[:1], fails=True), "lines", Turns())
+    await send_rows(
+        wire.exchange, "csv", Line, pages(PAGES[:1], fails=True), "lines", ExportThrottle()
+    )
     assert wire.aborted
     assert wire.sent[-1]["more_body"]
     # Before anything has left, it is an answer like any other.
     with pytest.raises(RuntimeError):
-        await send_rows(Wire().exchange, "csv", Line, pages([], fails=True), "lines", Turns())
+        await send_rows(
+            Wire().exchange, "csv", Line, pages([], fails=True), "lines", ExportThrottle()
+        )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from xinghe.catalog import UpstreamDeployment
 from xinghe.outbound.replicas.affinity import Head, digest
 from xinghe.outbound.replicas.group import Group
 from xinghe.outbound.replicas.replica import Replica
-from xinghe.outbound.replicas.slowness import FRESH, PATIENCE, FirstWords, slow_ones
+from xinghe.outbound.replicas.slowness import FRESH, SLOW_FOR, FirstWords, slow_ones
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_conversation_stays_with_one_that_is_slow_for_a_moment_only() -> None:
     assert {picked(group, 4.0, number) for number in range(20)} == {slow}
     assert slow.state(4.0) == "slow"
     assert {picked(group, 4.1, number) for number in range(20, 40)} == {good}
-    assert {picked(group, 4.2 + PATIENCE, number) for number in range(20)} == {good}
+    assert {picked(group, 4.2 + SLOW_FOR, number) for number in range(20)} == {good}
     for now in (7.0, 7.1, 7.2):
         slow.words.answered(slow.words.asked(now - 0.1), now)
     assert {picked(group, 7.3, number) for number in range(20)} == {slow}

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from xinghe import spreadsheet
-from xinghe.api.account.turns import Turns
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.exchange import Exchange, Headers
 from xinghe.core import ClientGone
 
@@ -68,7 +68,7 @@ async def send_rows(
     shape: type[msgspec.Struct],
     pages: AsyncIterator[Sequence[msgspec.Struct]],
     name: str,
-    turns: Turns,
+    turns: ExportThrottle,
 ) -> None:
     """Stream rows of one shape, page by page, each made in its turn.
 

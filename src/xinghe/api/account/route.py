@@ -11,6 +11,7 @@ from xinghe.api.account.admitted import admitted
 from xinghe.api.account.asked import place
 from xinghe.api.account.balance import lines_of
 from xinghe.api.account.details import Details
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.forms import send_json, send_rows
 from xinghe.api.account.questions import (
     AccountQuery,
@@ -29,7 +30,6 @@ from xinghe.api.account.schema import (
     UsageList,
     UsageShown,
 )
-from xinghe.api.account.turns import Turns
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, unless_gone
 from xinghe.api.query import Query
@@ -50,7 +50,7 @@ FAILED, USAGE, REQUEST = Query(FailedQuery), Query(UsageQuery), Query(RequestQue
 class AccountRoute(msgspec.Struct):
     services: Services
     details: Details
-    turns: Turns
+    turns: ExportThrottle
 
     async def account(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, ACCOUNT)

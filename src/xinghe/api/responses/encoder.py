@@ -32,7 +32,7 @@ from xinghe.api.responses.events import (
     OpenReasoning,
     OpenSearch,
 )
-from xinghe.api.responses.reading import SOURCES, Asked
+from xinghe.api.responses.reading import SOURCES, CheckedRequest
 from xinghe.api.responses.schema import Reasoning, TextFormat, TextOptions
 from xinghe.api.responses.tools import Called
 from xinghe.core import (
@@ -69,7 +69,7 @@ class ResponseEncoder:
     def __init__(
         self,
         exchange: Exchange,
-        asked: Asked,
+        asked: CheckedRequest,
         *,
         kept: bool,
         ended: Callable[[Response], None],
@@ -225,7 +225,7 @@ class _Broken(RenamedParams):
         return ended + self._encoder.event("response.failed", response=failed)
 
 
-def begun(exchange: Exchange, asked: Asked, *, kept: bool) -> Response:
+def begun(exchange: Exchange, asked: CheckedRequest, *, kept: bool) -> Response:
     """The response before anything of its answer is made; what was not sent as OpenAI tells it."""
     body = asked.body
     reasoning, text = body.reasoning or Reasoning(), body.text or TextOptions()

@@ -11,7 +11,7 @@ from xinghe.api.errors import ApiError, Errors, refuse, shown
 from xinghe.api.exchange import Exchange
 from xinghe.api.responses.answer import Response
 from xinghe.api.responses.items import InputImage, Item, Texts, items_of
-from xinghe.api.responses.reading import Asked
+from xinghe.api.responses.reading import CheckedRequest
 from xinghe.api.responses.schema import invalid
 from xinghe.kept_responses import KeptResponse, NotKept, ResponseStore
 from xinghe.storage import now
@@ -76,7 +76,7 @@ class Keeping(msgspec.Struct):
         except NotKept:
             raise no_such_response(name) from None
 
-    def sent(self, asked: Asked) -> bytes | None:
+    def sent(self, asked: CheckedRequest) -> bytes | None:
         """The items of a request whose response is to be kept, and will be; else None."""
         if not asked.body.store or not self.store.takes(1):
             return None
@@ -85,7 +85,9 @@ class Keeping(msgspec.Struct):
         sent = msgspec.json.encode(asked.items)
         return sent if self.store.takes(len(sent)) else None
 
-    def keep(self, exchange: Exchange, asked: Asked, sent: bytes, response: Response) -> None:
+    def keep(
+        self, exchange: Exchange, asked: CheckedRequest, sent: bytes, response: Response
+    ) -> None:
         """Have a response written; `sent` are the items of its request."""
         kept = KeptResponse(
             name=response.id,

@@ -46,7 +46,7 @@ class History(Protocol):
     async def resolved(self, items: Sequence[Item]) -> Sequence[Item]: ...
 
 
-class Asked(msgspec.Struct, frozen=True):
+class CheckedRequest(msgspec.Struct, frozen=True):
     """A request that passed validation: what was sent, and what it means."""
 
     body: ResponseRequest
@@ -63,7 +63,7 @@ async def read_request(
     able: frozenset[Capability],
     max_characters: int,
     history: History,
-) -> Asked:
+) -> CheckedRequest:
     """What is asked of a model that is known and permitted. Raises `ApiError`, `StorageError`.
 
     `able` is what the model can do and its deployment delivers, `max_characters` what it takes;
@@ -125,7 +125,7 @@ async def read_request(
             pictures=tuple(conversation.pictures),
         ),
     )
-    return Asked(body, chat, tools, items)
+    return CheckedRequest(body, chat, tools, items)
 
 
 def _check(body: ResponseRequest) -> None:

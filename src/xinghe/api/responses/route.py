@@ -20,7 +20,7 @@ from xinghe.api.responses.answer import Deleted, Response
 from xinghe.api.responses.encoder import ResponseEncoder, merged
 from xinghe.api.responses.input_items import QUERY, conversation, page
 from xinghe.api.responses.keeping import History, Keeping
-from xinghe.api.responses.reading import Asked, read_request
+from xinghe.api.responses.reading import CheckedRequest, read_request
 from xinghe.api.responses.running import Running
 from xinghe.api.responses.schema import RESPONSES
 from xinghe.api.validation import parse_request
@@ -95,7 +95,7 @@ class ResponsesRoute(msgspec.Struct):
 class _Wording:
     """Of one answer; it is kept when it has ended, if it is to be."""
 
-    def __init__(self, exchange: Exchange, asked: Asked, keeping: Keeping) -> None:
+    def __init__(self, exchange: Exchange, asked: CheckedRequest, keeping: Keeping) -> None:
         sent = keeping.sent(asked)
         keep = _let_go if sent is None else partial(keeping.keep, exchange, asked, sent)
         self.made = ResponseEncoder(exchange, asked, kept=sent is not None, ended=keep)

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from xinghe.api.account.bill.schema import BillLine, BillMember, BillShown
 from xinghe.api.errors import Errors
-from xinghe.console.bill.asked import BILL, Asked
 from xinghe.console.bill.late import Late
+from xinghe.console.bill.query import BILL, BillQuery
 from xinghe.console.calls import Refused
 from xinghe.console.groups import groups
 from xinghe.console.page import Page
@@ -20,7 +20,7 @@ from xinghe.console.usage.export import export
 
 ASKED = "/v1/account/bill"
 FORMS = ("csv", "jsonl")
-PATIENCE = 0.05
+WAITED_FOR = 0.05
 """Seconds after which the page begins before its bill is there."""
 MARK = "<!-- bill -->"
 _OF_THE_FORM = {
@@ -38,12 +38,12 @@ class Part(NamedTuple):
 
 
 async def show(page: Page) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = BillQuery.of(page.query, page.browser.zone)
     making = asyncio.create_task(page.api.get(ASKED, BillShown, **asked.question))
     try:
         admin = "admin" in page.session.scopes
         mine = await groups(page) if admin else []
-        await asyncio.wait({making}, timeout=PATIENCE)
+        await asyncio.wait({making}, timeout=WAITED_FOR)
     except BaseException:
         making.cancel()
         raise
@@ -71,7 +71,7 @@ async def show(page: Page) -> Response:
     return Late(before, asyncio.create_task(_later(page, asked, making)), behind)
 
 
-async def _later(page: Page, asked: Asked, making: asyncio.Task[BillShown]) -> str:
+async def _later(page: Page, asked: BillQuery, making: asyncio.Task[BillShown]) -> str:
     try:
         found = await making
     except Refused as refused:
@@ -91,7 +91,7 @@ def parts(bill: BillShown) -> list[Part]:
 
 
 async def _file(page: Page, form: str) -> Response:
-    asked = Asked.of(page.query, page.browser.zone)
+    asked = BillQuery.of(page.query, page.browser.zone)
     return await export(page.api, page.request, ASKED, asked.question | {"format": form})
 
 

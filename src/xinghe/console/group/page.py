@@ -39,7 +39,7 @@ class Typed(msgspec.Struct):
     per: str = "month"
 
 
-class Asked(msgspec.Struct):
+class PeopleQuery(msgspec.Struct):
     """Which people are looked for: it stands in the URL, and goes along with the form."""
 
     name: str = ""
@@ -47,7 +47,7 @@ class Asked(msgspec.Struct):
     after: str = ""
 
     @classmethod
-    def of(cls, given: Any) -> Asked:
+    def of(cls, given: Any) -> PeopleQuery:
         order = given("order")
         after = given("after")
         return cls(
@@ -71,13 +71,13 @@ async def home(page: Page) -> Response:
 
 
 async def show(page: Page) -> Response:
-    asked = Asked.of(lambda name: page.query.get(name, "").strip())
+    asked = PeopleQuery.of(lambda name: page.query.get(name, "").strip())
     return await _shown(page, asked, Typed())
 
 
 async def limit(page: Page) -> Response:
     """Set or end the budgets of those who are ticked."""
-    asked = Asked.of(page.field)
+    asked = PeopleQuery.of(page.field)
     typed = Typed(
         members=[each for each in page.form.getlist("member") if isinstance(each, str)],
         amount=page.field("amount"),
@@ -104,7 +104,7 @@ async def limit(page: Page) -> Response:
     return page.go(asked.url(here(page), **{done: str(len(typed.members))}))
 
 
-async def _shown(page: Page, asked: Asked, typed: Typed) -> Response:
+async def _shown(page: Page, asked: PeopleQuery, typed: Typed) -> Response:
     zone, path = page.browser.zone, api_path(page)
     group, found = await asyncio.gather(
         page.api.get(path, GroupView),

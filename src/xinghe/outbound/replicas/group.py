@@ -15,7 +15,7 @@ from xinghe.outbound.replicas.breaker import CircuitBreaker
 from xinghe.outbound.replicas.choice import Choice, LeastOutstanding
 from xinghe.outbound.replicas.keys import MINUTE, InTurn, Key, KeySpec, Single, Used
 from xinghe.outbound.replicas.replica import Replica
-from xinghe.outbound.replicas.slowness import ANSWERS, PATIENCE, slow_ones
+from xinghe.outbound.replicas.slowness import ANSWERS, SLOW_FOR, slow_ones
 from xinghe.outbound.server import Server
 
 COMPARED_EVERY = 0.02
@@ -234,7 +234,7 @@ class Group:
         self._compared_at = now
         slow = slow_ones([one.words.typical(now) for one in self.replicas])
         for one, usual in zip(self.replicas, slow, strict=True):
-            one.patience = max(PATIENCE, ANSWERS * (usual or 0.0))
+            one.slow_for = max(SLOW_FOR, ANSWERS * (usual or 0.0))
             if one.is_slow != (usual is not None):
                 one.slow_since = now if usual is not None else None
                 one.log_change(now)

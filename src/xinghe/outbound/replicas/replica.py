@@ -13,7 +13,7 @@ from xinghe.observe import live, metrics
 from xinghe.outbound.faults import CallFailed, Refused, Unreachable, Whose
 from xinghe.outbound.replicas.breaker import CircuitBreaker, Cooldown
 from xinghe.outbound.replicas.keys import InTurn, Key, Single
-from xinghe.outbound.replicas.slowness import LOOK_EVERY, PATIENCE, FirstWords
+from xinghe.outbound.replicas.slowness import LOOK_EVERY, SLOW_FOR, FirstWords
 from xinghe.outbound.response import Response
 from xinghe.outbound.server import Server
 
@@ -89,7 +89,7 @@ class Replica:
         self.words = FirstWords()
         self.slow_since: float | None = None
         """When it fell behind the others; `None`: it keeps up."""
-        self.patience = PATIENCE
+        self.slow_for = SLOW_FOR
         """Seconds from then on for which conversations stay."""
         self.looked_at = 0.0
         """When a request was sent to it last, since it is slow."""
@@ -130,7 +130,7 @@ class Replica:
         """Share with its former self what is known, and what is at work."""
         self.breaker, self.cooldown = before.breaker, before.cooldown
         self.words, self.at_work, self.waits = before.words, before.at_work, before.waits
-        self.slow_since, self.patience = before.slow_since, before.patience
+        self.slow_since, self.slow_for = before.slow_since, before.slow_for
         self.looked_at = before.looked_at
         self._logged = before._logged
         self.answered_at, self.probed_at = before.answered_at, before.probed_at
@@ -152,7 +152,7 @@ class Replica:
 
     def is_long_slow(self, now: float) -> bool:
         """Whether it has been slow for long."""
-        return self.slow_since is not None and now - self.slow_since >= self.patience
+        return self.slow_since is not None and now - self.slow_since >= self.slow_for
 
     def is_due(self, now: float) -> bool:
         """Whether it has been slow for long enough to be looked at again."""

@@ -13,7 +13,7 @@ TIMES = 2.5
 """How many times as long as the others' an answer takes to begin, of a slow replica."""
 MORE = 0.05
 """And how many seconds longer at least."""
-PATIENCE, ANSWERS = 0.5, 4
+SLOW_FOR, ANSWERS = 0.5, 4
 """Seconds for which a replica must be slow until conversations leave it too, and as many times the
 others' time: another one has to read all of theirs anew, and who reads prompts by turns is slow
 for a moment at every long one.

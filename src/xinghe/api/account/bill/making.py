@@ -13,9 +13,9 @@ from xinghe.accounts import Principal
 from xinghe.api.account.asked import about
 from xinghe.api.account.bill import shown
 from xinghe.api.account.bill.schema import BillRow, BillShown
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.questions import BillQuery
 from xinghe.api.account.shown import told
-from xinghe.api.account.turns import Turns
 from xinghe.api.errors import refuse
 from xinghe.api.query import zone_of
 from xinghe.core import tokens
@@ -63,10 +63,12 @@ class Ready(msgspec.Struct, frozen=True):
 class Bills:
     """Every method raises `ApiError` for what may not be asked so, and `StorageError`."""
 
-    def __init__(self, database: Database, settings: Bill, turns: Turns | None = None) -> None:
+    def __init__(
+        self, database: Database, settings: Bill, turns: ExportThrottle | None = None
+    ) -> None:
         self._database = database
         self._settings = settings
-        self._turns = turns or Turns()
+        self._turns = turns or ExportThrottle()
         self._long = asyncio.Semaphore(AT_ONCE)
 
     async def subject(self, principal: Principal, query: BillQuery) -> Subject:

@@ -9,9 +9,9 @@ import msgspec
 from xinghe.api.account.admitted import admitted
 from xinghe.api.account.bill.making import Bills, asked
 from xinghe.api.account.bill.schema import BillRow
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.forms import send_json, send_rows
 from xinghe.api.account.questions import BillQuery
-from xinghe.api.account.turns import Turns
 from xinghe.api.exchange import Exchange
 from xinghe.api.priced import Services, unless_gone
 from xinghe.api.query import Query
@@ -23,7 +23,7 @@ QUERY = Query(BillQuery)
 class BillRoute(msgspec.Struct):
     services: Services
     bills: Bills
-    turns: Turns
+    turns: ExportThrottle
 
     async def bill(self, exchange: Exchange) -> None:
         query, form = admitted(self.services, exchange, QUERY)

@@ -13,7 +13,7 @@ LONGEST_REST = 0.25
 """Seconds."""
 
 
-class Turns:
+class ExportThrottle:
     """One page is made at a time; where others wait, nothing is for as long as it took."""
 
     def __init__(self) -> None:

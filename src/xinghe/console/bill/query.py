@@ -15,7 +15,7 @@ _FIELDS = ("month", "group", "member")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
-class Asked(msgspec.Struct, frozen=True):
+class BillQuery(msgspec.Struct, frozen=True):
     """A `month` (the running one, where none is named), and whose bill; all as it was given."""
 
     given: dict[str, str]
@@ -23,7 +23,7 @@ class Asked(msgspec.Struct, frozen=True):
     running: str
 
     @classmethod
-    def of(cls, wanted: Mapping[str, str], zone: str) -> Asked:
+    def of(cls, wanted: Mapping[str, str], zone: str) -> BillQuery:
         given = {name: text for name in _FIELDS if (text := wanted.get(name, "").strip())}
         return cls(given, zone, f"{datetime.datetime.now(ZoneInfo(zone)):%Y-%m}")
 

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from tests.api.account.test_forms import Line, Wire
+from xinghe.api.account.export_throttle import ExportThrottle
 from xinghe.api.account.forms import send_rows
-from xinghe.api.account.turns import Turns
 
 
 async def test_one_page_is_made_at_a_time_and_each_export_has_its_turn() -> None:
-    turns, order, at_work = Turns(), [], 0
+    turns, order, at_work = ExportThrottle(), [], 0
 
     async def pages(name: int) -> AsyncIterator[Sequence[Line]]:
         nonlocal at_work
@@ -34,7 +34,7 @@ async def test_one_page_is_made_at_a_time_and_each_export_has_its_turn() -> None
 
 
 async def test_where_others_wait_nothing_is_made_for_as_long_as_a_page_took() -> None:
-    turns = Turns()
+    turns = ExportThrottle()
 
     async def export() -> None:
         async with turns.turn():
@@ -51,7 +51,7 @@ async def test_where_others_wait_nothing_is_made_for_as_long_as_a_page_took() ->
 
 
 async def test_who_is_gone_while_he_waits_keeps_nobody() -> None:
-    turns = Turns()
+    turns = ExportThrottle()
     async with turns.turn():
         gone = asyncio.create_task(turns.turn().__aenter__())
         await asyncio.sleep(0)

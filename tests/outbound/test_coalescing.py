@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xinghe.outbound import Gathering
+from xinghe.outbound import Coalescer
 
 SECONDS = 0.015
 
 
 def reads(pauses: list[float], seconds: float = SECONDS) -> list[tuple[float, int]]:
     """When a stream of such pauses is read, and how many events each read brings."""
-    gathering = Gathering(seconds)
+    coalescer = Coalescer(seconds)
     left = list(accumulate(pauses))
     found: list[tuple[float, int]] = []
     at = 0.0
@@ -24,7 +24,7 @@ def reads(pauses: list[float], seconds: float = SECONDS) -> list[tuple[float, in
         events = sum(each <= at for each in left)
         del left[:events]
         found.append((at, events))
-        if gathering.pays(at, events):
+        if coalescer.pays(at, events):
             at += seconds
     return found
 

@@ -11,7 +11,7 @@ import math
 import msgspec
 
 
-class Gathering(msgspec.Struct):
+class Coalescer(msgspec.Struct):
     """Of one stream: its first piece goes on at once, and so does each of a slow one.
 
     `seconds` is for how long pieces are gathered; 0: never.
