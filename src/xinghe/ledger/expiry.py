@@ -90,9 +90,12 @@ class _Expired(msgspec.Struct, frozen=True):
 
 def _expiring(connection: Connection, wallet_id: int, at: int) -> Iterator[tuple[_Expired, int]]:
     """Expired lots in their order, and what a sweep takes of each."""
-    free: int = connection.value("SELECT available - bound FROM wallets WHERE id = $1", wallet_id)
+    free: int | None = None
     spared = 0
     for lot in _expired(connection, wallet_id, at):
+        if free is None:
+            look = "SELECT available - bound FROM wallets WHERE id = $1"
+            free = int(connection.value(look, wallet_id))
         if lot.bound:
             part = lot.remaining - lot.pinned
         else:

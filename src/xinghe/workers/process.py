@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
+from subprocess import PIPE
+from typing import IO
 
 import structlog
 
@@ -36,13 +38,17 @@ STEADY = 60.0
 class ChildProcess:
     """`python -m <module>`, spoken to in frames."""
 
-    def __init__(self, process: Process, module: str) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        module: str,
+        stdin: asyncio.WriteTransport,
+        stdout: asyncio.StreamReader,
+        stderr: asyncio.StreamReader,
+    ) -> None:
         self._process = process
         self._module = module
-        self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._listening = asyncio.create_task(self._log_stderr())
 
     @classmethod
@@ -60,11 +66,11 @@ class ChildProcess:
         environment = dict(os.environ)
         environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # spinning threads would take others' cores
-        process = await asyncio.create_subprocess_exec(
-            python or sys.executable,
-            "-m",
-            module,
-            *arguments,
+        # `Popen` forks without a copy of our memory's tables (vfork). The loop's own way copies
+        # them, and holds everybody up for tens of milliseconds.
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - it returns after a millisecond
+            [python or sys.executable, "-m", module, *arguments],
+            bufsize=0,
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
@@ -72,8 +78,18 @@ class ChildProcess:
             # being nice counts only inside the group.
             env=environment,
         )
-        _yield_to_others(process.pid, nice, idle)
-        return cls(process, module)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            _yield_to_others(process.pid, nice, idle)
+            loop = asyncio.get_running_loop()
+            stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, process.stdin)
+            said = [await _reader(process.stdout), await _reader(process.stderr)]
+        except BaseException:
+            process.kill()
+            raise
+        return cls(process, module, stdin, *said)
 
     @property
     def pid(self) -> int:
@@ -102,7 +118,7 @@ class ChildProcess:
     async def end(self) -> int:
         """Kill it if it still lives; its exit status, negative for a signal."""
         self.kill()
-        status = await self._process.wait()
+        status = await asyncio.to_thread(self._process.wait)
         self._stdin.close()
         # A grandchild may hold the pipe open: what was said before the end is enough.
         await asyncio.wait((self._listening,), timeout=0.2)
@@ -138,6 +154,14 @@ class Backoff:
             self._delay = FIRST
         delay, self._delay = self._delay, min(self._delay * 2, LAST)
         return delay
+
+
+async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
+    """What a child says there; its transport closes the pipe."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
 
 
 def _yield_to_others(pid: int, nice: int, idle: bool) -> None:

@@ -78,6 +78,9 @@ def connect(file: Path, *, read_only: bool = False) -> apsw.Connection:
     connection.pragma("query_only", read_only)
     # An answer that was promised to be gone must not stand in the file's free pages.
     connection.pragma("secure_delete", True)
+    # Else SQLite looks at the values that a statement is given, and plans anew where others come:
+    # at each hold and capture.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, not read_only)
     return connection
 
 
