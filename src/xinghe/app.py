@@ -25,12 +25,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from xinghe import sharing
 from xinghe.accounts.outbox import Outbox
 from xinghe.admin import Admin, AdminServices
 from xinghe.api.account.bill.making import Bills
@@ -80,7 +82,7 @@ from xinghe.fetching import Fetcher
 from xinghe.generation.vetting import Vetting
 from xinghe.idempotency import IdempotencyStore
 from xinghe.images.bucket import Bucket
-from xinghe.images.store import Folder, ImageStore
+from xinghe.images.store import Folder, ImageStore, Storage
 from xinghe.kept_responses import ResponseStore
 from xinghe.ledger import Ledger
 from xinghe.limits import Limiter, left
@@ -127,8 +129,6 @@ class System:
             embedder=ServingEmbedder(live, DEFAULT_MODEL),
         )
         reader = PictureReader(settings.pictures)
-        folder = settings.data_dir / "images"
-        images = Bucket(settings.images) if settings.images.s3_endpoint else Folder(folder)
         services = Services(
             settings=settings,
             live=live,
@@ -148,7 +148,7 @@ class System:
             pictures=PictureLoader(fetcher, settings.pictures.fetch_timeout),
             reader=reader,
             searcher=search.searcher,
-            images=ImageStore(images, settings.images),
+            images=ImageStore(_place_of_images(settings), settings.images),
         )
         live.followers.append(lambda before, now: services.speeds.forget(now.moved(before)))
         self.ledger = services.ledger
@@ -279,6 +279,14 @@ class Applied(msgspec.Struct):
         await self.moderator.use(version.lists)
 
 
+def _place_of_images(settings: Settings) -> Storage:
+    if settings.images.s3_endpoint:
+        return Bucket(settings.images)
+    if settings.images.folder:
+        return Folder(Path(settings.images.folder).expanduser(), make=False)
+    return Folder(settings.data_dir / "images")
+
+
 async def _when_asked() -> None:
     """The start of a part that begins to work when it is first asked."""
 
@@ -304,6 +312,7 @@ async def running(
         # last: the work of all others is settled by then.
         await system.ledger.start()
         stack.push_async_callback(system.ledger.stop)
+        await sharing.check(database, settings.images)  # with its row there, nobody overlooks it
         for start, stop in system.parts:
             stack.push_async_callback(stop)  # before it starts: it may fail half-way
             await start()

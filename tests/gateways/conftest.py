@@ -27,10 +27,16 @@ class Pair(NamedTuple):
     other: Api
 
 
-def pair_of(folder: Path, url: str, upstream: Upstream) -> tuple[Server, Server]:
-    """Not started yet."""
+def pair_of(
+    folder: Path, url: str, upstream: Upstream, *, alone: bool = False
+) -> tuple[Server, Server]:
+    """Not started yet; `alone`: each keeps its images to itself."""
     models = models_toml(upstream.url, free_port(), ALL_SCRIPTED)
     settings = {**QUICK, "XINGHE_DATABASE__URL": url}
+    if not alone:
+        images = folder / "images"
+        images.mkdir()
+        settings["XINGHE_IMAGES__FOLDER"] = str(images)
     first, second = (
         Server(folder / name, models=models, settings=settings) for name in ("first", "second")
     )

@@ -28,9 +28,12 @@ def services(tmp_path: Path, upstream: Upstream) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         url = stack.enter_context(cluster(tmp_path / "postgres", {})).empty()
         started = []
+        (tmp_path / "images").mkdir()
         for name in ("stopped", "other"):
             server = made(tmp_path / name, tmp_path / f"{name}.log", upstream)
-            (tmp_path / name / "xinghe.toml").write_text(f'[database]\nurl = "{url}"\n', "utf-8")
+            (tmp_path / name / "xinghe.toml").write_text(
+                f'[database]\nurl = "{url}"\n[images]\nfolder = "{tmp_path}/images"\n', "utf-8"
+            )
             started.append(stack.enter_context(server))
         yield started
 

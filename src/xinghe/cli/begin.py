@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 import msgspec
 
+from xinghe import sharing
 from xinghe.catalog import Catalog, CatalogError, LlamaCppDeployment
 from xinghe.configuration import Configurations, servable
 from xinghe.engines.llamacpp.wanted import EngineWanted
-from xinghe.settings import Settings
+from xinghe.settings import Settings, SettingsError
 from xinghe.storage import Database
 from xinghe.weights import WeightsError, find, local_file, missing_files, terminal_progress
 
@@ -27,9 +30,12 @@ async def begun(settings: Settings) -> Begun:
 
     A deployment whose files are missing serves nobody, and is tried again while others serve.
     Where no chat model would be served, the newest version before is taken of which all files are
-    here; whatever the applied version lacks is said. Raises `CatalogError` where there is none.
+    here; whatever the applied version lacks is said. Raises `CatalogError` where there is none,
+    and `StorageError` or `SettingsError` where images could not be kept as they must be.
     """
+    _check_folder(settings.images.folder)
     async with await Database.open(settings.data_dir, settings.database.url) as database:
+        await sharing.check(database, settings.images)
         configurations = Configurations(database, settings)
         await configurations.started()
         first = ""
@@ -46,6 +52,15 @@ async def begun(settings: Settings) -> Begun:
                 return Begun(found.catalog, _engines(found.catalog, missing))
             first = "; ".join([*filter(None, [found.trouble]), *missing.values()])
     raise CatalogError(first)
+
+
+def _check_folder(named: str) -> None:
+    folder = Path(named).expanduser()
+    if named and not (folder.is_dir() and os.access(folder, os.R_OK | os.W_OK | os.X_OK)):
+        raise SettingsError(
+            f"images.folder is {named!r}, allowed: a folder that is there and that the service's "
+            "user may write into (make it, or mount it)"
+        )
 
 
 async def _fetched(catalog: Catalog, settings: Settings) -> dict[str, str]:

@@ -141,10 +141,14 @@ class ImageStore:
 
 
 class Folder:
-    """Files under one folder; a link in it is followed nowhere."""
+    """Files under one folder; a link in it is followed nowhere.
 
-    def __init__(self, path: Path) -> None:
+    Without `make` it must be there: where a network's folder is not mounted, none is made instead.
+    """
+
+    def __init__(self, path: Path, *, make: bool = True) -> None:
         self._path = path
+        self._make = make
         self._threads = Threads("image-files", threads=2, waiting=MOST_READERS, share=MOST_READERS)
 
     async def write(self, name: str, data: bytes) -> None:
@@ -172,7 +176,8 @@ class Folder:
     def _write(self, name: str, data: bytes) -> None:
         partial = self._path / (name + PARTIAL)
         try:
-            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._make:
+                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             with partial.open("xb") as file:
                 file.write(data)
             partial.replace(self._path / name)

@@ -10,6 +10,8 @@ its row for long, without a gap, takes another one for dead.
 SQLite is the database of one data directory, where file locks tell it.
 """
 
+from collections.abc import Collection
+
 from xinghe.core import MICRO
 from xinghe.storage import Connection
 
@@ -60,6 +62,14 @@ def leads(connection: Connection, *, boot_id: str) -> bool:
         _now(connection) - GAP,
     )
     return bool(first == boot_id)
+
+
+def any_but(connection: Connection, *, own: Collection[str]) -> bool:
+    """Whether a process lives, as far as its row says, that is none of these by its boot id."""
+    rows = connection.rows(
+        "SELECT boot_id FROM processes WHERE seen_at >= $1", _now(connection) - LAPSE
+    )
+    return any(boot_id not in own for (boot_id,) in rows)
 
 
 def leave(connection: Connection, *, boot_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from xinghe.settings.bill import Bill
 from xinghe.settings.console import Console
+from xinghe.settings.images import Images
 from xinghe.settings.reading import (
     SettingsError,
     check_fields,
@@ -17,7 +18,6 @@ from xinghe.settings.sections import (
     Embedding,
     Fetching,
     Idempotency,
-    Images,
     Pictures,
     Responses,
     SafetyFlags,

@@ -12,6 +12,7 @@ from msgspec import Meta
 from xinghe.settings.backups import Backups
 from xinghe.settings.bill import Bill
 from xinghe.settings.console import Console
+from xinghe.settings.images import Images
 from xinghe.settings.payment import Payment
 from xinghe.settings.signin import SignIn
 from xinghe.settings.urls import http_url, is_web_url, require_reachable
@@ -243,36 +244,6 @@ class Pictures(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """How long fetching a picture from its URL may take."""
     read_timeout: Seconds = 60.0
     """How long reading a picture for an engine without vision may take."""
-
-
-class Images(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Images that are made: how long one may take, and where those behind a URL are kept."""
-
-    request_timeout: Annotated[float, Meta(ge=1, le=3600)] = 60.0
-    """Seconds that one try may take where the request does not say (section 4.2.2)."""
-    keep: Annotated[float, Meta(ge=1, le=3650 * 86400)] = 604800.0
-    """Seconds that a URL serves its image."""
-    s3_endpoint: str = ""
-    """The URL of an S3-compatible service; empty: images are kept in `<data>/images`."""
-    s3_bucket: str = ""
-    s3_region: str = "us-east-1"
-    s3_prefix: str = "images/"
-    """What the names of the bucket's objects begin with."""
-    s3_key: str = ""
-    s3_key_env: str = ""
-    """The access key's id, or the variable that holds it."""
-    s3_secret: str = ""
-    s3_secret_env: str = ""
-    """The secret access key, or the variable that holds it."""
-
-    def __post_init__(self) -> None:
-        if not self.s3_endpoint:
-            return
-        if not is_web_url(self.s3_endpoint):
-            raise ValueError("`s3_endpoint` is wrong, allowed: an http:// or https:// URL")
-        for name in ("s3_bucket", "s3_key", "s3_secret"):
-            if not (getattr(self, name) or getattr(self, f"{name}_env", "")):
-                raise ValueError(f"`s3_endpoint` is set, which needs `{name}`")
 
 
 class Database(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
