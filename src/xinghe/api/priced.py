@@ -254,18 +254,27 @@ async def unless_gone(
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.create_task(exchange.gone())
-    lapse = asyncio.get_running_loop().create_future()
+    first: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def ended(which: object = None) -> None:
+        """One of the two has, or the token: then it is none of them."""
+        if not first.done():
+            first.set_result(which)
+
+    task.add_done_callback(ended)
+    gone.add_done_callback(ended)
     try:
-        with lapses.watching(exchange.principal.bearer, lapse.cancel) if lapses else nullcontext():
-            await asyncio.wait({task, gone, lapse}, return_when=asyncio.FIRST_COMPLETED)
+        with lapses.watching(exchange.principal.bearer, ended) if lapses else nullcontext():
+            await first
         if task.done():
             return task.result()
-        if lapse.done():
+        if first.result() is None:
             raise lapsed()
         if usage is not None:
             usage.left = True
         raise ClientGone
     finally:
         gone.cancel()
-        task.cancel()
-        await asyncio.wait({task, gone})
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

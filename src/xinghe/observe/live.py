@@ -64,7 +64,10 @@ class Step(msgspec.Struct):
     faults: Counter[Fault] = msgspec.field(default_factory=Counter)
 
     def of(self, model: str) -> OfModel:
-        return self.models.setdefault(model, OfModel())
+        found = self.models.get(model)
+        if found is None:
+            found = self.models[model] = OfModel()
+        return found
 
     @property
     def requests(self) -> int:

@@ -67,9 +67,13 @@ class Combination(msgspec.Struct, frozen=True):
 
     def stands_in(self, text: str) -> bool:
         """Whether what is near a word of `first` makes this combination."""
-        return all(any(words.stand_in(text) for words in choice) for choice in self.others) and (
-            not any(words.stand_in(text) for words in self.unless)
-        )
+        for choice in self.others:
+            for words in choice:
+                if words.stand_in(text):
+                    break
+            else:
+                return False
+        return not any(words.stand_in(text) for words in self.unless)
 
 
 class Combinations:
