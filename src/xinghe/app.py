@@ -72,6 +72,7 @@ from xinghe.api.rerank import RerankRoute
 from xinghe.api.responses.keeping import Keeping
 from xinghe.api.responses.route import ResponsesRoute
 from xinghe.api.responses.running import Running
+from xinghe.api.standing import Standing
 from xinghe.api.tokenize.route import TokenizeRoute
 from xinghe.catalog import Catalog
 from xinghe.configuration import Configurations, Follower, Version, served
@@ -239,7 +240,10 @@ class System:
             },
             elsewhere=Auth(settings.server, signin, bodies, payments),
         )
-        self.metrics_app: ASGIApp = Identified(Router(metrics_routes(self.readiness, models.all)))
+        standing = Standing(settings, live, database, self.ledger, backups)
+        self.metrics_app: ASGIApp = Identified(
+            Router(metrics_routes(self.readiness, standing, models.all))
+        )
         """On a port of its own: what it tells is for the operator alone."""
 
         self.parts: list[tuple[Act, Act]] = [
@@ -259,6 +263,7 @@ class System:
             (_when_asked, signin.aclose),
             (_when_asked, examination.aclose),
             (_when_asked, backups.aclose),
+            (standing.start, standing.aclose),
             (services.lapses.looking.start, services.lapses.looking.stop),
             (services.concurrency.looking.start, services.concurrency.looking.stop),
             (self.follower.start, self.follower.stop),

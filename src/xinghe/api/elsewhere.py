@@ -17,6 +17,7 @@ from xinghe.api.exchange import NO_STORE, new_request_id
 from xinghe.api.models import ModelList
 from xinghe.api.openapi import document
 from xinghe.api.paths import no_such_path
+from xinghe.api.standing import Standing
 from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
 from xinghe.observe import logs, metrics
@@ -175,11 +176,12 @@ def image_routes(store: ImageStore) -> list[BaseRoute]:
 
 
 def metrics_routes(
-    readiness: Readiness, models: Callable[[], Awaitable[ModelList]]
+    readiness: Readiness, standing: Standing, models: Callable[[], Awaitable[ModelList]]
 ) -> list[BaseRoute]:
     """`/metrics`, and for the command line `/models`: every model with its state and speed."""
 
     async def page(_: Request) -> Response:
+        await standing.look()
         text = await asyncio.to_thread(generate_latest)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from xinghe.core import ClientGone, FinishReason, Usage
+from xinghe.core import MICRO, ClientGone, FinishReason, Usage
 from xinghe.ledger import holds
 from xinghe.ledger.budgets import BudgetReached
 from xinghe.ledger.expiry import sweep_wallet
@@ -24,6 +24,7 @@ from xinghe.ledger.journal import NOTHING, Journal, Placed, Record
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
 from xinghe.ledger.settlements import LINGER_SECONDS, Settlement, Settlements, Unsaved
+from xinghe.observe import metrics
 from xinghe.storage import (
     Connection,
     Database,
@@ -202,8 +203,13 @@ class Holding(msgspec.Struct, eq=False):
             self.settlement = settlement = self._settle("capture", counts, self._told())
             if settlement is None and not hold.stream:
                 raise Unsaved("the database is closed")
-            if kind is None and settlement is not None:
-                await self._deliver(settlement, counts)
+            try:
+                if kind is None and settlement is not None:
+                    await self._deliver(settlement, counts)
+            finally:
+                if self.charged:
+                    charged = min(cost, hold.amount) / MICRO
+                    metrics.child(metrics.CHARGED, hold.model).inc(charged)
         if self.fenced:
             raise Unsaved("another process has settled the hold") from None
 

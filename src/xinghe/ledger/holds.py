@@ -47,6 +47,13 @@ class Unswept(msgspec.Struct, frozen=True):
     wallet_id: int
 
 
+class Unsettled(msgspec.Struct, frozen=True):
+    """How many holds are open; `oldest`: when the first of them was opened."""
+
+    open: int
+    oldest: int | None
+
+
 Outcome: TypeAlias = Reserved | Uncovered | BudgetReached | Unswept
 
 
@@ -155,6 +162,13 @@ def _insert(connection: Connection, hold: Hold, wallet: int, places: Places, pin
         hold.created_at,
         pinned,
     )
+
+
+def unsettled(connection: Connection) -> Unsettled:
+    """How many are open, of all processes."""
+    row = connection.row("SELECT count(*), min(created_at) FROM holds WHERE state = 'open'")
+    assert row is not None
+    return Unsettled(*row)
 
 
 def available(connection: Connection, wallet_id: int, model: str, enough: int, at: int) -> int:

@@ -47,19 +47,24 @@ class Journal:
 
     def __init__(self, descriptor: int, places: int = PLACES) -> None:
         self._descriptor = descriptor
-        self._places = places
+        self.places = places
         self._free = list(range(places - 1, -1, -1))
         self._thread = ThreadPoolExecutor(1, "xinghe-journal")
 
     @property
     def idle(self) -> bool:
         """Whether no hold has a place: all that stands here is in the database."""
-        return len(self._free) == self._places
+        return not self.used
+
+    @property
+    def used(self) -> int:
+        """How many holds have a place."""
+        return self.places - len(self._free)
 
     def take(self) -> int:
         """A place for a new hold. Raises `StorageUnavailable` when there is none."""
         if not self._free:
-            raise StorageUnavailable(f"{self._places} holds wait for the database: no more begin")
+            raise StorageUnavailable(f"{self.places} holds wait for the database: no more begin")
         return self._free.pop()
 
     def give_back(self, place: int) -> None:

@@ -13,6 +13,7 @@ from xinghe.core import Usage
 from xinghe.ledger import expiry, holds, processes, reaper, spans
 from xinghe.ledger.budgets import Budget
 from xinghe.ledger.holding import Holding, InsufficientTokens, RunningHolds
+from xinghe.ledger.holds import Unsettled
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.settlements import Settlements
 from xinghe.regular import Regular
@@ -28,6 +29,7 @@ SWEEP_SECONDS = 60.0
 CLOSE_SECONDS = 60.0
 SECURE_SECONDS = 0.1
 """How often it is looked whether the journal has to take a settlement or a checkpoint."""
+UNSETTLED_SECONDS = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("xinghe.ledger")
 
@@ -201,6 +203,10 @@ class Ledger:
             return True
         boot_id = self.owner.boot_id
         return await self._database.read(partial(processes.leads, boot_id=boot_id))
+
+    async def unsettled(self) -> Unsettled:
+        """How many holds are open in the whole database, and since when. Raises `StorageError`."""
+        return await self._database.read(holds.unsettled, within=UNSETTLED_SECONDS)
 
     def checkpoint(self) -> None:
         """Queue a note of what each running stream has used, for those where that changed."""

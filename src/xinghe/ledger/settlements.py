@@ -15,6 +15,7 @@ from xinghe.ledger import expiry, holds
 from xinghe.ledger.journal import Journal, Record
 from xinghe.ledger.owners import Owner
 from xinghe.ledger.rollups import NOTHING_TOLD, Told
+from xinghe.observe import metrics
 from xinghe.storage import Connection, Database, Job, Locks, StorageUnavailable, now
 
 LINGER_SECONDS = 0.3
@@ -116,6 +117,7 @@ class Settlements:
             else:
                 self._lingering.pop(settlement.record.hold_id, None)
                 settlement.tell(None)
+                metrics.JOURNALLED.inc()
 
     def _queue(self, settlement: Settlement, owner: str | None = None) -> None:
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

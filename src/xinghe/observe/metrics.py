@@ -79,6 +79,16 @@ ENGINE_SPEED = Gauge(
     "Of one request alone, measured when the embedded engine was started",
     ["deployment", "kind"],
 )
+CHARGED = Counter("xinghe_charged_tokens_total", "Tokens that were charged", ["model"])
+COMMIT = Histogram(
+    "xinghe_database_commit_seconds",
+    "Of the oldest operation of each commit, from handed in to written",
+    buckets=_STILL,
+)
+JOURNALLED = Counter(
+    "xinghe_settlements_journalled_total",
+    "Settlements that the database did not take in time, and the journal did",
+)
 SEARCHES = Counter("xinghe_searches_total", "Web searches", ["provider", "outcome"])
 
 M = TypeVar("M", Counter, Gauge, Histogram)

@@ -1,12 +1,14 @@
 """What is to be written: operations, and those who wait for them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
 
+from xinghe.observe import metrics
 from xinghe.storage.connection import Connection, Locks
 
 Operation: TypeAlias = Callable[[Connection], Any]
@@ -16,7 +18,7 @@ class Job(msgspec.Struct, eq=False):
     """An operation and its waiter; one that is `durable` is retried until it is done.
 
     `locks` are None where the operation takes its own. A `quick` one touches a few rows by their
-    keys.
+    keys, an `idle` one lets all others go first.
     """
 
     operation: Operation
@@ -25,6 +27,7 @@ class Job(msgspec.Struct, eq=False):
     durable: bool = True
     quick: bool = False
     written: bool = False
+    idle: bool = False
     at: float = 0.0
     """When it was handed in, by `time.monotonic`."""
 
@@ -43,6 +46,12 @@ def named(operation: Operation) -> str:
     while isinstance(operation, partial):
         operation = operation.func
     return getattr(operation, "__qualname__", type(operation).__name__)
+
+
+def measure(batch: Sequence[Job]) -> None:
+    """Tell the metrics how long the oldest of what is written now has waited for it."""
+    if batch and not batch[0].idle:
+        metrics.COMMIT.observe(time.monotonic() - batch[0].at)
 
 
 def resolve(outcomes: Iterable[tuple[asyncio.Future[Any], Any]]) -> None:

@@ -34,13 +34,12 @@ from xinghe.storage.connection import (
     StorageRefused,
     StorageUnavailable,
 )
-from xinghe.storage.jobs import Job, Operation, OperationFailed, named, resolve
+from xinghe.storage.jobs import Job, Operation, OperationFailed, measure, named, resolve
 
 BATCH = 1000
 CONTENDED = 5
 """How often a transaction is tried that others were in the way of."""
-FIRST_PAUSE = 0.05
-LONGEST_PAUSE = 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 LONGEST_IDLE = 0.25
 """Seconds that an idle job lets others go before it, however many come."""
 TURN = 0.002
@@ -85,7 +84,7 @@ class Writer:
             if self.error is not None and not all(job.durable for job in jobs):
                 raise StorageRefused(f"the database cannot be written: {self.error}")
             for job in jobs:
-                job.at = time.monotonic()
+                job.at, job.idle = time.monotonic(), idle
             (self._idle if idle else self._queue).extend(jobs)
             if self._is_due or self._at_work:
                 return
@@ -255,6 +254,7 @@ class Writer:
         return batch[:at]
 
     def _written(self, batch: list[Job], outcomes: list[Any]) -> None:
+        measure(batch)
         with self._changed:
             for job in batch:
                 job.written = True

@@ -101,6 +101,18 @@ class Backups:
             return Listed([], 0, "")
         return await asyncio.to_thread(self._listed, self.folder)
 
+    def newest(self) -> int | None:
+        """The moment that the newest backup in the folder is of, 0 where none is there.
+
+        None where no folder is set. Waits for the disk; raises `OSError`.
+        """
+        if self.folder is None:
+            return None
+        for _, name in _found(self.folder):
+            with contextlib.suppress(BackupError):
+                return backup_header(self.folder / name).at
+        return 0
+
     def make(self, actor: str) -> BackupJob:
         """Begin a backup. Raises `BackupRefused`."""
         at = datetime.datetime.now(datetime.UTC)
@@ -200,17 +212,10 @@ class Backups:
         return "" if ended.status == 0 else _why(ended.err or ended.out)
 
     def _listed(self, folder: Path) -> Listed:
-        found = []
         try:
-            with os.scandir(folder) as entries:
-                for number, entry in enumerate(entries):
-                    if number == LOOKED_AT:
-                        break
-                    if NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                        found.append((entry.stat(follow_symlinks=False), entry.name))
+            found = _found(folder)
         except OSError as error:
             return Listed([], 0, f"{folder}: {error.strerror or error}")
-        found.sort(key=lambda each: (-each[0].st_mtime_ns, each[1]))
         return Listed([self._saved(folder / name, at) for at, name in found[:MOST]], len(found), "")
 
     def _saved(self, file: Path, found: os.stat_result) -> Saved:
@@ -222,6 +227,18 @@ class Backups:
             trouble = str(error)
         checked = self._checked.get((file.name, found.st_size, found.st_mtime_ns))
         return Saved(file.name, found.st_size, at, program, trouble, checked)
+
+
+def _found(folder: Path) -> list[tuple[os.stat_result, str]]:
+    """What is named as backups are, the newest first. Raises `OSError`."""
+    found = []
+    with os.scandir(folder) as entries:
+        for number, entry in enumerate(entries):
+            if number == LOOKED_AT:
+                break
+            if NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                found.append((entry.stat(follow_symlinks=False), entry.name))
+    return sorted(found, key=lambda each: (-each[0].st_mtime_ns, each[1]))
 
 
 def _clear(file: Path) -> None:
