@@ -41,6 +41,11 @@ ELSEWHERE |= {
     for block in page("docs/payment.md").blocks
     if block.language == "python"
 }
+ELSEWHERE |= {
+    block.text: "sets up a machine: tests/deploy runs its files, and the upgrade"
+    for block in page("docs/deployment.md").blocks
+    if block.language == "bash"
+}
 """Blocks that run in a test of their own."""
 NOT_PASTED = {
     **ELSEWHERE,
