@@ -153,3 +153,26 @@ def test_two_engines_on_one_child_know_whose_its_slots_are() -> None:
     for each in (one, other):
         each.locate("http://127.0.0.1:2", "another")
     assert one._child.slots is other._child.slots is not slots
+
+
+async def test_whoever_asks_is_told_at_once_that_an_engine_has_come_or_gone(
+    tmp_path: Path, file: Path
+) -> None:
+    settings, told = Settings(data=str(tmp_path)), Told()
+    live = Live(catalog(settings, file), settings, no_image, told)
+    await live.start()
+    ((engine,),) = told.wanted
+
+    async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(healthy, "127.0.0.1", 0) as server:
+        assert await live.ready() == {"tiny": False}
+        port = server.sockets[0].getsockname()[1]
+        live.locate(engine, Location(f"http://127.0.0.1:{port}", "key", ["<s>"], 0))
+        assert await live.ready() == {"tiny": True}
+        live.locate(engine, Location(None))
+        assert await live.ready() == {"tiny": False}
+    await live.aclose()

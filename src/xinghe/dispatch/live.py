@@ -142,11 +142,15 @@ class Live:
         return await self._lookout.ready(names, LOOK_SECONDS)
 
     def locate(self, engine: str, location: Location) -> None:
-        """Where the engine with the id of an `EngineWanted` listens, or that it is down."""
+        """Where the engine with the id of an `EngineWanted` listens, or that it is down.
+
+        What was known of it says nothing now: whoever asks whether it is ready learns it at once.
+        """
         self._located[engine] = location
         for each, wanted in self._wanted.items():
             if wanted.id == engine:
                 _locate(each, location)
+                self._lookout.forget(each.name)
 
     def serves(self, engine: str) -> bool:
         """Whether an engine is that of a deployment which is at work now."""

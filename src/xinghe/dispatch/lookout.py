@@ -33,6 +33,10 @@ class Lookout:
                 self._known.pop(name, None)
         self._asks = dict(asks)
 
+    def forget(self, name: str) -> None:
+        """Ask one again when it is next looked for: something has happened to it."""
+        self._asked.pop(name, None)
+
     async def ready(self, names: Iterable[str], seconds: float | None = None) -> dict[str, bool]:
         """What those of the names say. One that says nothing for so many `seconds` is told as it
         was before; one that has never answered is waited for longer, then told as not ready, as

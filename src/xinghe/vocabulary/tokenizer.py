@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import urllib.request
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from xinghe.vocabulary.file import CONTROL, NORMAL, UNKNOWN, USER_DEFINED, tokens_of
+
 TIMEOUT = 30.0
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Whatever proxy the environment names, this stays on the machine."""
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED = 1, 2, 3, 4
-"""Of GGUF's `tokenizer.ggml.token_type`."""
 APART = -1
 """No token: what `/tokenize` passes through between the texts of one request."""
 PROBES: tuple[tuple[str, bool], ...] = (("a", True), ("a", False), ("\n", False), ("\na", False))
@@ -88,14 +87,15 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 def special_texts(weights: str, tokenizer: Tokenizer) -> list[str]:
-    """The text of every special token; raises `ValueError` for what is no GGUF file.
+    """The text of every special token. Raises `ValueError` for what is no GGUF file, `OSError`.
 
     llama.cpp splits a text at the tokens that the file calls unknown, control or user-defined,
     before it reads anything else (`tokenizer_st_partition` in llama-vocab.cpp; user-defined ones
     even where it was told not to). When it loads a file, it makes some of the others control
     tokens too, by their names; those are found by trying.
     """
-    tokens = _read(weights)
+    # What is not UTF-8 stands in no text.
+    tokens = [(text.decode("utf-8", "ignore"), kind) for text, kind in tokens_of(weights)]
     found = {text for text, kind in tokens if kind in {UNKNOWN, CONTROL, USER_DEFINED}}
     plain = [text for text, kind in tokens if kind == NORMAL and _looks_special(text)]
     content = [each for text in plain for each in (text, APART)]
@@ -123,51 +123,3 @@ def _apart(tokens: Iterable[int]) -> list[list[int]]:
         else:
             texts[-1].append(token)
     return texts[:-1]
-
-
-class _InitParams(ctypes.Structure):
-    """`gguf_init_params` of gguf.h."""
-
-    _fields_ = (("no_alloc", ctypes.c_bool), ("context", ctypes.c_void_p))
-
-
-def _read(weights: str) -> list[tuple[str, int]]:
-    """Text and type of every token: by llama.cpp's own reader, which takes 0.06 s for it.
-
-    (The package `gguf` takes 12 s.)
-    """
-    # Not at the top: it is heavy, and the gateway does without.
-    from xllamacpp import xllamacpp  # noqa: PLC0415
-
-    library = ctypes.CDLL(xllamacpp.__file__)
-    pointer, index, size = ctypes.c_void_p, ctypes.c_int64, ctypes.c_size_t
-    for name, result, arguments in (
-        ("gguf_init_from_file", pointer, (ctypes.c_char_p, _InitParams)),
-        ("gguf_find_key", index, (pointer, ctypes.c_char_p)),
-        ("gguf_get_arr_n", size, (pointer, index)),
-        ("gguf_get_arr_str", ctypes.c_char_p, (pointer, index, size)),
-        ("gguf_get_arr_data", pointer, (pointer, index)),
-        ("gguf_free", None, (pointer,)),
-    ):
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    file = library.gguf_init_from_file(weights.encode(), _InitParams(True, None))
-    if not file:
-        raise ValueError(f"{weights} is no GGUF file")
-    try:
-        texts = library.gguf_find_key(file, b"tokenizer.ggml.tokens")
-        if texts < 0:
-            return []
-        count = library.gguf_get_arr_n(file, texts)
-        types = library.gguf_find_key(file, b"tokenizer.ggml.token_type")
-        kinds: Sequence[int] = [NORMAL] * count
-        if types >= 0:
-            data = library.gguf_get_arr_data(file, types)
-            kinds = (ctypes.c_int32 * count).from_address(data)[:]
-        names = (library.gguf_get_arr_str(file, texts, number) for number in range(count))
-        # What is not UTF-8 stands in no text.
-        return [
-            (name.decode("utf-8", "ignore"), kind) for name, kind in zip(names, kinds, strict=True)
-        ]
-    finally:
-        library.gguf_free(file)
