@@ -48,7 +48,7 @@ from xinghe.catalog import Kind, ModelCard
 from xinghe.observe import logs
 from xinghe.settings import load as load_settings
 from xinghe.storage import Database
-from xinghe.supervisor.worker import QuietServer
+from xinghe.supervisor.gateway import QuietServer
 
 SOURCE = Path(__file__).parent.parent / "src" / "xinghe"
 BESIDE_ITS_TASK = frozenset(

@@ -11,7 +11,7 @@ from tests.kit.server import free_port
 
 PROGRAM = """
 import asyncio, sys
-import xinghe.supervisor.worker
+import xinghe.supervisor.gateway
 from tests.kit.catalogs import catalog_of
 from xinghe.app import running
 from xinghe.settings import Settings

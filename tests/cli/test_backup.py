@@ -21,7 +21,7 @@ from tests.kit.command import XINGHE, environment
 from tests.kit.postgres import Cluster
 from tests.ledger.many import fill
 from xinghe.storage.sqlite import SQLiteBackend
-from xinghe.supervisor.supervisor import lock_data
+from xinghe.supervisor.whereabouts import lock_data
 
 
 @pytest.fixture

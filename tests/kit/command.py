@@ -18,9 +18,12 @@ XINGHE = [sys.executable, "-m", "xinghe"]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        command.place.partition(":")[0]
-        for command in main.commands.values()
-        if isinstance(command, Elsewhere)
+        *(
+            command.place.partition(":")[0]
+            for command in main.commands.values()
+            if isinstance(command, Elsewhere)
+        ),
+        "xinghe.cli.serving",
     ]
 )
 

@@ -22,7 +22,7 @@ from xinghe.api.flow import WaitingRoom
 from xinghe.app import System, running
 from xinghe.catalog import Catalog, built, merged
 from xinghe.settings import Settings
-from xinghe.supervisor.worker import QuietServer
+from xinghe.supervisor.gateway import QuietServer
 
 
 @dataclass(frozen=True)

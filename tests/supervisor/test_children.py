@@ -23,6 +23,9 @@ from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
 from xinghe.supervisor.engines import Engines
 
+SERVING = "tests.supervisor.serving"
+"""What stands for the gateway."""
+
 
 @pytest.fixture
 def listeners() -> Iterator[list[socket.socket]]:
@@ -36,7 +39,7 @@ def listeners() -> Iterator[list[socket.socket]]:
 async def gateway(
     tmp_path: Path, listeners: list[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[GatewayProcess]:
-    monkeypatch.setattr(children, "GATEWAY", "tests.supervisor.serving")
+    monkeypatch.setattr(children, "GATEWAY", SERVING)
     settings = Settings(data=str(tmp_path))
     api, metrics = listeners
     made = GatewayProcess(settings, catalog_of(settings), api, metrics, Engines([], settings))
@@ -48,7 +51,7 @@ def _serving() -> list[psutil.Process]:
     return [
         each
         for each in psutil.Process().children()
-        if children.GATEWAY in each.cmdline() and each.status() != psutil.STATUS_ZOMBIE
+        if SERVING in each.cmdline() and each.status() != psutil.STATUS_ZOMBIE
     ]
 
 

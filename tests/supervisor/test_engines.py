@@ -18,9 +18,9 @@ from xinghe.engines.llamacpp.child import ChildReady
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Embedded, Settings
 from xinghe.supervisor import engines as supervised
-from xinghe.supervisor.child import ServeError
+from xinghe.supervisor.child import MAX_LINE, ServeError
 from xinghe.supervisor.engines import Engines
-from xinghe.supervisor.messages import MAX_LINE, EngineLocation, EngineThreads
+from xinghe.supervisor.messages import EngineLocation, EngineThreads
 
 SETTINGS = Settings(embedded=Embedded(threads=1))
 

@@ -66,6 +66,7 @@ def frozen_heap() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *thresholds[1:])
+    gc.enable()
     try:
         yield
     finally:

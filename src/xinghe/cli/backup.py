@@ -18,7 +18,7 @@ from xinghe.settings import SettingsError, load
 from xinghe.storage import Database, StorageError, restore, save, verify_backup
 from xinghe.storage.backup_file import Summary
 from xinghe.supervisor.child import ServeError
-from xinghe.supervisor.supervisor import lock_data
+from xinghe.supervisor.whereabouts import lock_data
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 

@@ -6,7 +6,6 @@ And how many tokens their texts are, where no tokenizer is at hand.
 import asyncio
 import base64
 import codecs
-import sys
 import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
@@ -45,7 +44,7 @@ def _kinds() -> bytes:
     """For each code point what it counts as.
 
     `c`haracter, letter of a `w`ord, `e`moji, `f`lag's letter, s`k`in; `j`oiner, `v`ariant,
-    `m`ark that changes nothing; `s`ign, or space.
+    `m`ark that changes nothing; `s`ign, or space. Those behind the last one say nothing.
     """
     # Above are ideographs alone, which are set below.
     categories = "".join(map(unicodedata.category, map(chr, range(_HAN[-1][0]))))[::2].encode()
@@ -62,7 +61,7 @@ def _kinds() -> bytes:
     for kind, ranges in others.items():
         for low, high in ranges:
             kinds[low : high + 1] = kind.encode() * (high + 1 - low)
-    return bytes(kinds.ljust(sys.maxunicode + 1, b"m"))
+    return bytes(kinds)
 
 
 _CATEGORIES = bytes(
@@ -211,7 +210,7 @@ def _counted(text: str) -> tuple[int, int]:
     if text.isascii():
         kinds = text.encode().translate(_KINDS[:256])
     else:
-        kinds = codecs.charmap_encode(text, "strict", _KINDS)[0].translate(None, b"m")
+        kinds = codecs.charmap_encode(text, "ignore", _KINDS)[0].translate(None, b"m")
     letters = b" " + kinds.translate(_SPACED, b"jv")
     words = letters.count(b" w")
     if not text.isascii():

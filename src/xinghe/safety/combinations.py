@@ -1,8 +1,8 @@
 """Finds unsafe requests by the words that stand together in a sentence, whatever their order."""
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, cached_property, partial
 
 import msgspec
 
@@ -19,15 +19,15 @@ _DENIERS = "不没被过免逃躲反"
 
 
 class Words:
-    """Some folded words, as an expression that finds the longest of them."""
+    """Some folded words, as an expression that finds the longest of them; `pattern` writes it."""
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: Callable[[], str]) -> None:
         self._pattern = pattern
 
     @cached_property
     def expression(self) -> re.Pattern[str]:
-        """Made late: compiling all of them takes a quarter of a second."""
-        return re.compile(self._pattern)
+        """Made late: most are never asked for, and all of them take a third of a second."""
+        return re.compile(self._pattern())
 
     def stand_in(self, text: str) -> bool:
         return self.expression.search(text) is not None
@@ -41,6 +41,10 @@ def words_of(words: tuple[str, ...], *, denied: bool = False) -> Words:
     of scripts with spaces stand alone, or before an "s". With `denied`, a word does not count
     after a character that denies it.
     """
+    return Words(partial(_any_of, words, denied))
+
+
+def _any_of(words: tuple[str, ...], denied: bool) -> str:
     special = [word for word in words if "[" in word or "$" in word]
     plain = [word for word in words if word not in special]
     parts = [
@@ -54,7 +58,7 @@ def words_of(words: tuple[str, ...], *, denied: bool = False) -> Words:
         parts = [f"(?<![{_DENIERS}])(?:{'|'.join(parts)})"]
     if spaced := [word for word in plain if is_word(word[0])]:
         parts.append(_alone(_longest_of(spaced)))
-    return Words("|".join(parts))
+    return "|".join(parts)
 
 
 class Combination(msgspec.Struct, frozen=True):
@@ -84,13 +88,12 @@ class Combinations:
         for rule in rules:
             for word in rule.first:
                 known.setdefault(word, []).append(rule)
-        # A longer word is found in place of the shorter ones within it: it stands for them too.
-        self._rules = {
-            word: [rule for part in sorted(_parts(word) & known.keys()) for rule in known[part]]
-            for word in known
-        }
+        self._known = known
+        self._rules: dict[str, list[Combination]] = {}
         # One expression for all of them would try each at every character.
-        self._words = {char: Words(_first_of(words)) for char, words in _by_first(known).items()}
+        self._words = {
+            char: Words(partial(_first_of, words)) for char, words in _by_first(known).items()
+        }
         firsts = "".join(map(re.escape, self._words))
         self._first = re.compile(f"[{firsts}]" if firsts else "(?!)")
 
@@ -108,9 +111,17 @@ class Combinations:
             if match:
                 end = match.end()
                 around = sentence[max(0, at - NEAR) : end + NEAR]
-                for rule in self._rules[match[match.lastindex or 0]]:
+                for rule in self._rules_of(match[match.lastindex or 0]):
                     if rule.stands_in(around):
                         yield rule.category
+
+    def _rules_of(self, word: str) -> list[Combination]:
+        """Those whose first is this word, which stands for the shorter ones within it, too."""
+        rules = self._rules.get(word)
+        if rules is None:
+            parts = sorted(_parts(word) & self._known.keys())
+            rules = self._rules[word] = [rule for part in parts for rule in self._known[part]]
+        return rules
 
 
 def _parts(word: str) -> set[str]:

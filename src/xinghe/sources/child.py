@@ -61,8 +61,8 @@ class Loaded:
 
     async def _started(self) -> LlamaCppEngine:
         key = secrets.token_urlsafe(24)
-        first = encode(child_spec(self._spec, self._file, self._embedded, key))
-        self._child = child = await Child.spawn(ENGINE, first, errors=self._said)
+        self._child = child = await Child.spawn(ENGINE, errors=self._said)
+        child.send(encode(child_spec(self._spec, self._file, self._embedded, key)))
         try:
             async with asyncio.timeout(self._limit):
                 line = await child.line()

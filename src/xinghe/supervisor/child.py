@@ -8,7 +8,9 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from typing import IO
 
-from xinghe.supervisor.messages import MAX_LINE
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes: an engine tells all special tokens of its model in one line."""
+GATEWAY = "xinghe.supervisor.worker"
 
 
 class ServeError(Exception):
@@ -29,7 +31,6 @@ class Child:
     async def spawn(
         cls,
         module: str,
-        first_line: bytes,
         sockets: tuple[int, ...] = (),
         errors: IO[bytes] | None = None,
     ) -> Child:
@@ -45,9 +46,7 @@ class Child:
             process_group=0,
             limit=MAX_LINE,
         )
-        child = cls(process)
-        child.send(first_line)
-        return child
+        return cls(process)
 
     def send(self, line: bytes) -> None:
         """Write a line; a child that is dead does not mind."""

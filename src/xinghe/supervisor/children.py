@@ -16,7 +16,7 @@ import structlog
 from xinghe.catalog import Catalog
 from xinghe.settings import Settings
 from xinghe.storage import LocalServer
-from xinghe.supervisor.child import Child, ServeError
+from xinghe.supervisor.child import GATEWAY, Child, ServeError
 from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.messages import (
     EngineLocation,
@@ -30,7 +30,6 @@ from xinghe.workers import Backoff
 
 log = structlog.get_logger(__name__)
 
-GATEWAY = "xinghe.supervisor.worker"
 DATABASE_WATCH = 0.2
 SETTLING = 15.0
 """Seconds beyond the grace period that the gateway has for what remains to be written."""
@@ -62,7 +61,10 @@ class DatabaseProcess:
 
 
 class GatewayProcess:
-    """The socket outlives the worker: while it is restarted, clients wait instead of failing."""
+    """The socket outlives the worker: while it is restarted, clients wait instead of failing.
+
+    `first` was started already, while what it is to be told was looked up.
+    """
 
     def __init__(
         self,
@@ -71,12 +73,14 @@ class GatewayProcess:
         listener: socket.socket,
         metrics_listener: socket.socket,
         engines: Engines,
+        first: Child | None = None,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._listener = listener
         self._metrics_listener = metrics_listener
         self._engines = engines
+        self._first = first
         self._told: dict[tuple[type, str], EngineLocation | EngineThreads] = {}
         self._child: Child | None = None
         self.ready = asyncio.Event()
@@ -129,11 +133,10 @@ class GatewayProcess:
 
         Raises `OSError` if none can be started, `ValueError` for a line that cannot be read.
         """
-        self._child = child = await Child.spawn(
-            GATEWAY,
-            encode(self._spec()),
-            (self._listener.fileno(), self._metrics_listener.fileno()),
-        )
+        sockets = self._listener.fileno(), self._metrics_listener.fileno()
+        self._child = child = self._first or await Child.spawn(GATEWAY, sockets)
+        self._first = None
+        child.send(encode(self._spec()))
         for news in self._told.values():
             child.send(encode(news))
         while line := await child.line():

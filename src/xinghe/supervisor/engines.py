@@ -122,10 +122,8 @@ class EngineProcess:
         """
         key = secrets.token_urlsafe(24)
         self._child = None
-        self._child = child = await Child.spawn(
-            ENGINE,
-            encode(child_spec(self._wanted.spec, weights, self._settings.embedded, key)),
-        )
+        self._child = child = await Child.spawn(ENGINE)
+        child.send(encode(child_spec(self._wanted.spec, weights, self._settings.embedded, key)))
         if line := await child.line():
             started = msgspec.json.decode(line, type=ChildReady)
             self._began = True

@@ -6,9 +6,6 @@ from xinghe.catalog import Catalog
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
 
-MAX_LINE = 16 * 1024 * 1024
-"""Bytes: an engine tells all special tokens of its model in one line."""
-
 
 class WorkerSpec(msgspec.Struct, frozen=True):
     """The first line to a worker: the descriptors are of listening sockets that it inherits."""

@@ -1,75 +1,21 @@
 """The process tree of `xinghe serve`: owns the children, restarts what dies, ends them all."""
 
 import asyncio
-import fcntl
-import os
 import signal
-import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from xinghe.settings import Server
-from xinghe.supervisor.child import ServeError
 from xinghe.supervisor.children import DatabaseProcess, GatewayProcess
 from xinghe.supervisor.engines import Engines
-from xinghe.supervisor.whereabouts import LOCK
 
 log = structlog.get_logger(__name__)
 
-BACKLOG = 2048
-MAX_PORT = 65535
 ECHO = 0.5
 """Seconds in which a second signal is the first one's echo: `make` passes on what it got too."""
-LOCK_TRIES, LOCK_PAUSE = 5, 0.05
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The socket that clients connect to. Raises `ServeError`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        both = host == "::" and socket.has_dualstack_ipv6()
-        return socket.create_server(
-            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both
-        )
-    except (OSError, OverflowError) as error:
-        raise ServeError(
-            f"cannot listen on {host} port {port}: {error}; "
-            "choose another with --port or --metrics-port"
-        ) from error
-
-
-def listen_for_metrics(server: Server, port: int) -> socket.socket:
-    """The socket of `/metrics`, beside an API on `port`. Raises `ServeError`."""
-    if server.metrics_port is not None:
-        return listen(server.metrics_host, server.metrics_port)
-    try:
-        return listen(server.metrics_host, min(port + 1, MAX_PORT))
-    except ServeError:
-        return listen(server.metrics_host, 0)
-
-
-def lock_data(data: Path) -> int:
-    """Take the data directory for this service: SQLite carries one gateway. Raises `ServeError`."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    for _ in range(LOCK_TRIES):  # a command that looks who has it has it for a moment
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(LOCK_PAUSE)
-        else:
-            os.truncate(descriptor, 0)
-            return descriptor
-    os.close(descriptor)
-    raise ServeError(
-        f"another `xinghe serve` uses {data}; several gateways on one data directory need "
-        "PostgreSQL and Valkey, so choose another directory with --data"
-    )
 
 
 class Supervisor(msgspec.Struct):

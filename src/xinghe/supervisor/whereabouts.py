@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from xinghe.supervisor.child import ServeError
+
 LOCK = "serve.lock"
 MOST = 64 * 1024
+LOCK_TRIES, LOCK_PAUSE = 5, 0.05
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
@@ -19,6 +23,25 @@ class Whereabouts(msgspec.Struct, frozen=True):
     pid: int = 0
     url: str = ""
     metrics_url: str = ""
+
+
+def lock_data(data: Path) -> int:
+    """Take the data directory for this service: SQLite carries one gateway. Raises `ServeError`."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(data / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_TRIES):  # a command that looks who has it has it for a moment
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_PAUSE)
+        else:
+            os.truncate(descriptor, 0)
+            return descriptor
+    os.close(descriptor)
+    raise ServeError(
+        f"another `xinghe serve` uses {data}; several gateways on one data directory need "
+        "PostgreSQL and Valkey, so choose another directory with --data"
+    )
 
 
 def tell(descriptor: int, where: Whereabouts) -> None:

@@ -206,7 +206,7 @@ async def test_many_wallets_by_both_threads_and_by_others(url: str, tmp_path: Pa
 
 def test_who_keeps_to_sqlite_loads_no_psycopg(tmp_path: Path) -> None:
     program = (
-        "import asyncio, pathlib, sys, xinghe.app, xinghe.cli.serve\n"
+        "import asyncio, pathlib, sys, xinghe.app, xinghe.cli.serving\n"
         "from xinghe.storage import Database\n"
         "async def main():\n"
         "    await (await Database.open(pathlib.Path(sys.argv[1]))).close()\n"
