@@ -46,6 +46,8 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A reader that takes nothing for this long is cut off."""
     grace: Seconds = 30.0
     """How long running answers may go on after the service was told to stop."""
+    shutdown_delay: Annotated[float, Meta(ge=0, le=600)] = 0.0
+    """How long it takes connections after it was told to stop, while `/readyz` says so already."""
     keepalive_comment: Seconds = 10.0
     """An SSE comment goes out when the engine has been silent for this long."""
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 DATABASE_WATCH = 0.2
 SETTLING = 15.0
-"""Seconds beyond the grace period that the gateway has for what remains to be written."""
+"""Seconds beyond delay and grace period that the gateway has for what remains to be written."""
 
 
 class DatabaseProcess:
@@ -117,12 +117,13 @@ class GatewayProcess:
             await asyncio.sleep(delay)
 
     async def stop(self) -> int:
-        """Let it finish its answers within the grace period; its exit status."""
+        """Let it finish its answers within delay and grace period; its exit status."""
         self._listener.close()
         self._metrics_listener.close()
         if self._child is None:
             return 0
-        return await self._child.stop(self._settings.server.grace + SETTLING)
+        server = self._settings.server
+        return await self._child.stop(server.shutdown_delay + server.grace + SETTLING)
 
     def kill(self) -> None:
         if self._child is not None:

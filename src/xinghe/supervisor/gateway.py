@@ -36,6 +36,7 @@ from xinghe.supervisor.messages import (
 
 log = structlog.get_logger(__name__)
 
+CLOSE = (b"connection", b"close")
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the proxies in front keep theirs."""
 
@@ -102,27 +103,33 @@ async def _serve(
     room = WaitingRoom(round(raise_file_limit() * MAX_WAITING_SHARE))
     limits = spec.settings.server
     connection = partial(Connection, room, limits.head_timeout, limits.stall_timeout)
-    server = GatewayServer(
-        uvicorn.Config(
-            system.app,
-            http=cast("type[asyncio.Protocol]", connection),
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=round(spec.settings.server.grace),
-        ),
-        started,
+    config = uvicorn.Config(
+        system.app,
+        http=cast("type[asyncio.Protocol]", connection),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=round(limits.grace),
     )
+    server = GatewayServer(config, started)
 
     def stop() -> None:
         system.readiness.stopping = True
         server.should_exit = True
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    def leave() -> None:
+        """Serve on until whoever distributes the requests has seen that no more are wanted."""
+        system.readiness.stopping = True
+        config.encoded_headers.append(CLOSE)  # of which it makes the default ones every second
+        server.server_state.default_headers = [*server.server_state.default_headers, CLOSE]
+        asyncio.get_running_loop().call_later(limits.shutdown_delay, stop)
+
+    told_to_stop = leave if limits.shutdown_delay else stop
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop)
     listening = asyncio.create_task(_hear(system, control, stop))
     metrics_server = _metrics_server(system)
     measured = asyncio.create_task(
