@@ -59,6 +59,11 @@ NOT_PASTED = {
     "export XINGHE_DATABASE__URL='postgresql://xinghe:password@db.example.edu/xinghe'": (
         "names a server of the reader's"
     ),
+    "xinghe migrate to-postgres 'postgresql://xinghe:password@db.example.edu/xinghe'": (
+        "names a server of the reader's: tests/moving has one"
+    ),
+    "xinghe migrate confirm": "after a move: tests/moving/test_command.py",
+    "xinghe migrate undo": "after a move, while no service runs: tests/moving/test_command.py",
     "git clone <repository> xinghe && cd xinghe\nmake test": "this is what CI runs: .ci/run",
     "python -m pip download --require-hashes -r requirements.lock -d wheels": (
         "downloads every dependency anew"

@@ -129,13 +129,18 @@ def full(request: pytest.FixtureRequest) -> Backend:
     """A database that has a row in each table, and much of some."""
     backend = prepared(request)
     with closing(backend.session()) as session:
-        fill(session, 30, requests=50)
-        for statement in ONE_OF_EACH:
-            session.run(*statement)
-        lots.credit(session, 1, 9, kind="grant", at=8, models=["m"])
-        holds.reserve(session, HOLD)
-        sell(session)
+        fill_all(session)
     return backend
+
+
+def fill_all(session: Session) -> None:
+    """A row in each table, and much of some; the books agree."""
+    fill(session, 30, requests=50)
+    for statement in ONE_OF_EACH:
+        session.run(*statement)
+    lots.credit(session, 1, 9, kind="grant", at=8, models=["m"])
+    holds.reserve(session, HOLD)
+    sell(session)
 
 
 def sell(session: Session) -> None:
@@ -187,7 +192,7 @@ def empty(bare: Backend) -> Iterator[Session]:
 def content(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
     found = {}
     for table in backup.KEYS:
-        names = ", ".join(sorted(name for name, _ in backup._columns(connection, table)))
+        names = ", ".join(sorted(name for name, _ in backup.columns_of(connection, table)))
         found[table] = sorted(connection.rows(f"SELECT {names} FROM {table}"), key=repr)
     for table in backup.TOTALS:
         total = connection.rows(f"SELECT CAST(sum(bytes) AS BIGINT) FROM {table}")
@@ -228,7 +233,7 @@ def test_new_rows_get_ids_behind_those_that_were_given(
     assert empty.row(NOTICE + " RETURNING id") == (3,)
     for table in "wallets", "tokens", "lots", "entries":
         last = empty.value(f"SELECT max(id) FROM {table}")
-        columns = [name for name, _ in backup._columns(empty, table) if name != "id"]
+        columns = [name for name, _ in backup.columns_of(empty, table) if name != "id"]
         values = ", ".join(
             f"{name} || 'x'" if name in {"appid", "name", "public_id"} else name
             for name in columns

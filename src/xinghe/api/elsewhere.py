@@ -51,6 +51,15 @@ class Readiness:
         live.followers.append(self._follow)
 
     @property
+    def moving(self) -> bool:
+        """Whether the books are being moved, and nothing new may begin."""
+        return self._database.moving
+
+    async def has_moved(self) -> bool:
+        """Whether the books are elsewhere since the start. Raises `StorageError`."""
+        return await self._database.has_moved()
+
+    @property
     def draining(self) -> list[str]:
         """Deployments that serve no more, but for requests that began with them."""
         return [each.name for each in self._live.draining]
@@ -91,7 +100,8 @@ class Readiness:
     async def check(self) -> tuple[bool, dict[str, bool]]:
         """The verdict, and what it rests on."""
         deployments = await self._live.ready()
-        serving, database = not self.stopping, self._database.last_error is None
+        serving = not self.stopping
+        database = self._database.last_error is None and not self.moving
         checks = {"serving": serving, "database": database}
         checks |= {f"deployment {name}": ready for name, ready in deployments.items()}
         return serving and database and any(deployments.values()), checks
@@ -107,6 +117,8 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
         told: dict[str, object] = {"refusals": refusals} if (refusals := readiness.refusals) else {}
         if engines:
             told["engines"] = engines
+        if readiness.moving:
+            told["moving"] = True
         if readiness.draining:
             told["draining"] = readiness.draining
         return JSONResponse(

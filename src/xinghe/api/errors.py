@@ -23,7 +23,8 @@ from xinghe.images import ImageEngineAway, ImageEngineFailed, ImageEngineUnavail
 from xinghe.images.store import StoreError
 from xinghe.ledger import BudgetReached, InsufficientTokens
 from xinghe.limits import RateLimited
-from xinghe.storage import StorageUnavailable, now
+from xinghe.storage import StorageMoved, StorageUnavailable, now
+from xinghe.storage.moved import RETRY_SECONDS
 from xinghe.workers import QueueFull, WorkerFailure
 
 log = structlog.get_logger(__name__)
@@ -209,6 +210,8 @@ def as_api_error(
     """The row of the table for a fault; what is not expected is logged with its traceback."""
     if isinstance(fault, Away | EmbedderAway | ImageEngineAway):
         return away(request_id, dialect, fault.retry_after)
+    if isinstance(fault, StorageMoved):
+        return away(request_id, dialect, RETRY_SECONDS)
     known = _expected(fault)
     if known is None:
         log.error("internal_error", exc_info=fault)

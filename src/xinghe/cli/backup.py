@@ -98,7 +98,7 @@ def _size(file: Path) -> str:
 
 async def _until_told(task: Callable[[Callable[[str, int], None]], Summary]) -> Summary:
     """Do it in a thread, which ends when this command is interrupted."""
-    progress = _Progress()
+    progress = Progress()
     running = asyncio.ensure_future(asyncio.to_thread(task, progress))
     try:
         return await asyncio.shield(running)
@@ -107,7 +107,7 @@ async def _until_told(task: Callable[[Callable[[str, int], None]], Summary]) -> 
         await asyncio.gather(running, return_exceptions=True)
 
 
-class _Progress:
+class Progress:
     """A line on a terminal, renewed each second."""
 
     def __init__(self) -> None:

@@ -63,6 +63,11 @@ COMMANDS = (
         "backup:restore_command",
         "Fill an empty database from FILE, and check the books; the service must not run.",
     ),
+    (
+        "migrate",
+        "migrate:migrate",
+        "Move the books from SQLite to PostgreSQL while the service runs; undo or confirm it.",
+    ),
 )
 """What each is called, where it stands, and the first sentence of its help."""
 

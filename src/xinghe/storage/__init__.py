@@ -18,5 +18,6 @@ from xinghe.storage.connection import (
 )
 from xinghe.storage.database import Database, DeferredWrites, now
 from xinghe.storage.jobs import Job, Operation
+from xinghe.storage.moved import StorageMoved
 from xinghe.storage.postgresql.server import LocalServer, local_url, running
 from xinghe.storage.scratch import scratch

@@ -112,10 +112,10 @@ def save(session: Connection, file: Path, progress: Progress) -> Summary:
 
 def _save(session: Connection, writer: BackupWriter, progress: Progress) -> Summary:
     with session.snapshot():
-        writer.write(Header(FORMAT, _version(session), __version__, now()))
+        writer.write(Header(FORMAT, version_of(session), __version__, now()))
         for table, key in KEYS.items():
-            columns = [name for name, _ in _columns(session, table)]
-            writer.write(Table(table, columns, _last(session, table)))
+            columns = [name for name, _ in columns_of(session, table)]
+            writer.write(Table(table, columns, last_id(session, table)))
             done = 0
             for rows in _pages(session, table, columns, key):
                 writer.write(rows)
@@ -178,10 +178,10 @@ def _restore(session: Session, file: Path, progress: Progress) -> Summary:
     inserts: list[_Insert] = []
     for line in read(file):
         if isinstance(line, Header):
-            _require_version(file, line, _version(session))
+            _require_version(file, line, version_of(session))
         elif isinstance(line, Table):
             # Names from the file become part of a statement.
-            kinds = dict(_columns(session, line.table)) if line.table in KEYS else {}
+            kinds = dict(columns_of(session, line.table)) if line.table in KEYS else {}
             if not kinds or sorted(line.columns) != sorted(kinds):
                 raise BackupError(f"{file} is damaged: its table {line.table} is another one")
             inserts.append(_Insert(session, line, kinds))
@@ -189,7 +189,7 @@ def _restore(session: Session, file: Path, progress: Progress) -> Summary:
             inserts[-1].rows(line)
             progress(inserts[-1].into.table, inserts[-1].done)
     for each in inserts:
-        _go_on_from(session, each.into.table, each.into.last)
+        go_on_from(session, each.into.table, each.into.last)
     assert isinstance(line, Summary)
     return line
 
@@ -237,14 +237,14 @@ def _require_version(file: Path, header: Header, version: int) -> None:
 # What differs between the two databases.
 
 
-def _version(session: Connection) -> int:
+def version_of(session: Connection) -> int:
     sqlite = session.dialect == "sqlite"
     return int(
         session.value("PRAGMA user_version" if sqlite else "SELECT version FROM schema_version")
     )
 
 
-def _columns(session: Connection, table: str) -> list[tuple[str, int]]:
+def columns_of(session: Connection, table: str) -> list[tuple[str, int]]:
     """The names, and whether bytes are in it."""
     return session.rows(
         "SELECT name, type = 'BLOB' FROM pragma_table_info($1)"
@@ -256,7 +256,7 @@ def _columns(session: Connection, table: str) -> list[tuple[str, int]]:
     )
 
 
-def _last(session: Connection, table: str) -> int | None:
+def last_id(session: Connection, table: str) -> int | None:
     """The greatest id that was ever given, in a table that never gives one again."""
     if KEYS[table] != _ID:
         return None
@@ -269,7 +269,7 @@ def _last(session: Connection, table: str) -> int | None:
     return last
 
 
-def _go_on_from(session: Session, table: str, last: int | None) -> None:
+def go_on_from(session: Session, table: str, last: int | None) -> None:
     """Have new rows get ids behind those that were given."""
     if KEYS[table] != _ID:
         return
@@ -290,14 +290,7 @@ def _alone(session: Session) -> Iterator[None]:
     """Nobody else uses the database, and it is made ready for very much at once."""
     if session.dialect == "postgresql":
         session.rows("SET lock_timeout = '10s'")
-        until = time.monotonic() + LEAVING
-        while session.row(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
-            "pid != pg_backend_pid() AND application_name = current_setting('application_name')"
-        ):
-            if time.monotonic() > until:
-                raise StorageError(_IN_USE)
-            time.sleep(0.05)
+        require_alone(session)
         yield
         return
     # Without the write-ahead log, through which all would go twice. It must be nobody's for that.
@@ -312,6 +305,18 @@ def _alone(session: Session) -> Iterator[None]:
     finally:
         session.rows("PRAGMA foreign_keys = 1")
         session.rows("PRAGMA journal_mode = wal")
+
+
+def require_alone(session: Session) -> None:
+    """Raises `StorageError` where other programs of ours have a PostgreSQL database open."""
+    until = time.monotonic() + LEAVING
+    while session.row(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+        "pid != pg_backend_pid() AND application_name = current_setting('application_name')"
+    ):
+        if time.monotonic() > until:
+            raise StorageError(_IN_USE)
+        time.sleep(0.05)
 
 
 LEAVING = 2.0

@@ -26,7 +26,7 @@ class StorageUnavailable(StorageError):
 
 
 class StorageRefused(StorageUnavailable):
-    """The last commit failed, so this was not even handed in; the next may be taken again."""
+    """This was not even handed in: the last commit failed, say; the next may be taken again."""
 
 
 class StorageAway(StorageUnavailable):

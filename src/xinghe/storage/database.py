@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -24,6 +24,7 @@ from xinghe.storage.connection import (
     StorageUnavailable,
 )
 from xinghe.storage.jobs import Job, Operation
+from xinghe.storage.moved import Pause, StorageMoved, moved
 from xinghe.storage.postgresql.server import LocalServer, local_url
 from xinghe.storage.sqlite import SQLiteBackend
 from xinghe.storage.writer import Writer
@@ -68,6 +69,7 @@ class Database:
         loop = asyncio.get_running_loop()
         self.directory = directory
         self.backend = backend
+        self._pause = Pause(directory) if backend.local else None
         self._readers = ThreadPoolExecutor(backend.readers, "xinghe-reader")
         self._own = threading.local()
         self._sessions: dict[Session, _Asked] = {}
@@ -82,7 +84,8 @@ class Database:
         """Open, and where needed make or migrate, the database of a data directory.
 
         That is the PostgreSQL database of `url`; without one, the directory's local PostgreSQL if
-        it has one, which must be running, else `<directory>/xinghe.db`.
+        it has one, which must be running, else `<directory>/xinghe.db`, or the PostgreSQL to which
+        the books of that have moved.
 
         Raises `StorageError`, also when there is no database and `create` is false. One that may
         not be written can still be read then.
@@ -99,6 +102,22 @@ class Database:
     def last_error(self) -> str | None:
         """Why a last commit did not go through; None if all did."""
         return next((each.error for each in self._writers if each.error is not None), None)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the books are being moved to PostgreSQL, and nothing new may begin meanwhile."""
+        return self._pause is not None and self._pause.on()
+
+    async def has_moved(self) -> bool:
+        """Whether the books have moved to PostgreSQL since they were opened here.
+
+        It asks the file only when somebody was seen at it. Raises `StorageUnavailable`.
+        """
+        if self._pause is None or not (self._pause.on() or self._pause.seen):
+            return False
+        has = await self.read(moved) is not None
+        self._pause.seen = has or self._pause.on()
+        return has
 
     @property
     def shared(self) -> bool:
@@ -147,9 +166,12 @@ class Database:
         `locks` are of all wallets and budgets that it may change; without them, the operation calls
         `connection.lock` itself. What others have to write goes before an `idle` one; a `quick` one
         touches a few rows by their keys, and may be done on the loop. Raises what
-        the operation raises (its changes are undone, nobody else's), and `StorageUnavailable` or
-        `StorageClosed`. To be cancelled while waiting does not stop it.
+        the operation raises (its changes are undone, nobody else's), and `StorageUnavailable` (as
+        `StorageMoved` while the books move) or `StorageClosed`. To be cancelled while waiting does
+        not stop it.
         """
+        if self.moving:
+            raise StorageMoved("the books are being moved to PostgreSQL: try again in a moment")
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job = Job(operation, waiter, locks, durable=False, quick=quick)
         self._writer(locks).submit(job, idle=idle)
@@ -263,12 +285,18 @@ class Database:
 
 
 def _prepared(directory: Path, url: str, *, create: bool) -> Backend:
+    move = ""
     if not url and not LocalServer(directory).exists:
-        return SQLiteBackend.prepared(directory, create=create)
+        backend = SQLiteBackend.prepared(directory, create=create)
+        with closing(backend.session(read_only=True)) as session:
+            to = moved(session)
+        if to is None:
+            return backend
+        url, move = to.url, to.move
     # With psycopg and libpq, which nobody else needs.
     from xinghe.storage.postgresql.backend import PostgreSQLBackend  # noqa: PLC0415
 
-    return PostgreSQLBackend.prepared(url or local_url(directory), create=create)
+    return PostgreSQLBackend.prepared(url or local_url(directory), create=create, move=move)
 
 
 class DeferredWrites:

@@ -19,6 +19,7 @@ from xinghe.storage import LocalServer
 from xinghe.supervisor.child import GATEWAY, Child, ServeError
 from xinghe.supervisor.engines import Engines
 from xinghe.supervisor.messages import (
+    MOVED,
     EngineLocation,
     EngineThreads,
     NowServing,
@@ -110,6 +111,9 @@ class GatewayProcess:
                     self._child.kill()
                     await self._child.wait()
             self._child = None
+            if how == f"status {MOVED}":
+                log.info("gateway_follows_books")
+                continue
             if not self.ready.is_set():
                 raise ServeError(f"the gateway ended before it served ({how})")
             delay = backoff.next()

@@ -26,6 +26,7 @@ from xinghe.orphan import die_with_parent
 from xinghe.storage import StorageError
 from xinghe.supervisor.child import MAX_LINE
 from xinghe.supervisor.messages import (
+    MOVED,
     EngineLocation,
     EngineThreads,
     NowServing,
@@ -37,6 +38,8 @@ from xinghe.supervisor.messages import (
 log = structlog.get_logger(__name__)
 
 CLOSE = (b"connection", b"close")
+MOVED_LOOK = 0.2
+"""Seconds between two looks whether the books have moved."""
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than the proxies in front keep theirs."""
 
@@ -87,11 +90,11 @@ async def _work() -> int:
 
     try:
         async with running(spec.settings, spec.catalog, tell) as system:
-            await _serve(system, spec, control, started)
+            has_moved = await _serve(system, spec, control, started)
     except StorageError as error:
         log.error("database", error=str(error))
         return 1
-    return 0
+    return MOVED if has_moved else 0
 
 
 async def _serve(
@@ -99,7 +102,8 @@ async def _serve(
     spec: WorkerSpec,
     control: asyncio.StreamReader,
     started: Callable[[], None],
-) -> None:
+) -> bool:
+    """Until it is told to stop, or (True) its books have moved and it is to begin anew there."""
     room = WaitingRoom(round(raise_file_limit() * MAX_WAITING_SHARE))
     limits = spec.settings.server
     connection = partial(Connection, room, limits.head_timeout, limits.stall_timeout)
@@ -131,6 +135,7 @@ async def _serve(
     told_to_stop = leave if limits.shutdown_delay else stop
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop)
     listening = asyncio.create_task(_hear(system, control, stop))
+    moving = asyncio.create_task(_follow_books(system, stop))
     metrics_server = _metrics_server(system)
     measured = asyncio.create_task(
         metrics_server.serve([socket.socket(fileno=spec.metrics_socket)])
@@ -139,8 +144,11 @@ async def _serve(
         await server.serve([socket.socket(fileno=spec.socket)])
     finally:
         listening.cancel()
+        has_moved = moving.done()
+        moving.cancel()
         metrics_server.should_exit = True
         await measured
+    return has_moved
 
 
 def _metrics_server(system: System) -> uvicorn.Server:
@@ -156,6 +164,17 @@ def _metrics_server(system: System) -> uvicorn.Server:
             timeout_graceful_shutdown=1,
         )
     )
+
+
+async def _follow_books(system: System, stop: Callable[[], None]) -> None:
+    """Return when the books have moved, and end what serves by the old ones."""
+    while True:
+        with contextlib.suppress(StorageError):
+            if await system.readiness.has_moved():
+                break
+        await asyncio.sleep(MOVED_LOOK)
+    log.info("books_moved")
+    stop()
 
 
 async def _hear(system: System, control: asyncio.StreamReader, stop: Callable[[], None]) -> None:

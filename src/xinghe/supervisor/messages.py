@@ -6,6 +6,9 @@ from xinghe.catalog import Catalog
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings
 
+MOVED = 75
+"""The exit status of a worker whose books have moved: the next one opens them where they are."""
+
 
 class WorkerSpec(msgspec.Struct, frozen=True):
     """The first line to a worker: the descriptors are of listening sockets that it inherits."""

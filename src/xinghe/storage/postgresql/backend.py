@@ -15,6 +15,8 @@ OLDEST = 14
 """Of PostgreSQL; tests run on 18."""
 MIGRATING = 0x78696E676865
 """The number of the advisory lock under which tables are made: `xinghe`."""
+MOVES = "moves"
+"""The table of what `xinghe migrate` does there: `filling`, `ready`, `moved`, `undone`."""
 DEFAULTS = {
     "connect_timeout": "2",
     "keepalives_idle": "10",
@@ -61,15 +63,18 @@ class PostgreSQLBackend:
         self._given = {**{k: v for k, v in DEFAULTS.items() if k not in given}, **given}
 
     @classmethod
-    def prepared(cls, url: str, *, create: bool) -> Self:
+    def prepared(cls, url: str, *, create: bool, move: str = "") -> Self:
         """The database of a URL, its tables made or migrated where needed.
 
-        Raises `StorageError`, also when it has no tables of Xinghe and `create` is false.
+        `move` is the one by which an SQLite file says that its books are there. Raises
+        `StorageError`, also when it has no tables of Xinghe and `create` is false, and for one
+        that `xinghe migrate` has not filled to its end.
         """
         backend = cls(url)
         link = backend._connect(PATIENT)
         try:
             _require(link, create=create)
+            _require_whole(link, move)
             _migrate(link)
         except (StorageUnavailable, psycopg.Error) as error:
             # Another program's tables have these names, say.
@@ -130,12 +135,27 @@ def _require(link: Link, *, create: bool) -> None:
         raise StorageUnavailable("there is no Xinghe database")
 
 
-def _version(link: Link) -> int | None:
+def _require_whole(link: Link, move: str) -> None:
+    """Raises `StorageUnavailable` for a database to which the books have not moved yet."""
+    if not _has(link, MOVES):
+        return
+    for of, state in link.rows(f"SELECT move, state FROM {MOVES}", ()):  # noqa: S608
+        if state == "filling" or (state == "ready" and of != move):
+            raise StorageUnavailable(
+                "`xinghe migrate to-postgres` has not filled this database to its end: run it again"
+            )
+
+
+def _has(link: Link, table: str) -> bool:
     # Not by `to_regclass`: it may still go by what was known before a wait for the lock.
     tables = (
         "SELECT 1 FROM pg_tables WHERE tablename = $1 AND schemaname = ANY (current_schemas($2))"
     )
-    if not link.rows(tables, ("schema_version", 0)):
+    return bool(link.rows(tables, (table, 0)))
+
+
+def _version(link: Link) -> int | None:
+    if not _has(link, "schema_version"):
         return None
     version: int = link.rows("SELECT version FROM schema_version", ())[0][0]
     return version

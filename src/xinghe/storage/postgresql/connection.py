@@ -54,6 +54,10 @@ class PostgreSQLSession:
         for parameters in rows:
             self.run(sql, *parameters)
 
+    def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert many rows."""
+        self._do(lambda link: link.copy(table, columns, rows))
+
     def lock(self, wallets: Iterable[int], budgets: Iterable[int] = ()) -> None:
         for table, wanted in (("wallets", wallets), ("budgets", budgets)):
             if ids := ",".join(map(str, sorted(wanted))):

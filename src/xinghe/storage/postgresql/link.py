@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from struct import Struct
 from typing import Any
@@ -22,6 +22,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader, Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
+from psycopg.sql import SQL, Identifier
 
 from xinghe.storage.connection import StorageContended, StorageUnavailable
 
@@ -105,6 +106,21 @@ class Link:
             self._known.add(sql)
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows, as fast as it goes. Raises what `execute` does."""
+        into = SQL("COPY {} ({}) FROM STDIN").format(
+            Identifier(table), SQL(", ").join(map(Identifier, columns))
+        )
+        try:
+            with self._connection.cursor() as cursor, cursor.copy(into) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except psycopg.Error as error:
+            state = error.sqlstate or ""
+            if state.startswith(STATEMENT) and state not in NOT_STATEMENT:
+                raise
+            raise StorageUnavailable(_plain(str(error))) from error
 
     def cut(self) -> None:
         """Have what is running fail; from any thread."""

@@ -8,6 +8,7 @@ import apsw
 import structlog
 
 from xinghe.storage.connection import Dialect, StorageUnavailable
+from xinghe.storage.moved import APPLICATION_ID, StorageMoved
 from xinghe.storage.sqlite.file import BUSY_TIMEOUT_MS
 
 ENVIRONMENT: tuple[type[apsw.Error], ...] = (
@@ -33,6 +34,8 @@ class SQLiteSession:
     """Implements `storage.connection.Session` on APSW."""
 
     dialect: Dialect = "sqlite"
+    to_moved = False
+    """Whether it may write although the books have moved: to take them back."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
@@ -83,12 +86,15 @@ class SQLiteSession:
     def begin(self, *, wait: bool = True) -> None:
         if wait:
             self.rows("BEGIN IMMEDIATE")
-            return
-        self._connection.set_busy_timeout(0)
-        try:
-            self.rows("BEGIN IMMEDIATE")
-        finally:
-            self._connection.set_busy_timeout(self._busy_timeout)
+        else:
+            self._connection.set_busy_timeout(0)
+            try:
+                self.rows("BEGIN IMMEDIATE")
+            finally:
+                self._connection.set_busy_timeout(self._busy_timeout)
+        if not self.to_moved and self.value("PRAGMA application_id") == APPLICATION_ID:
+            self.rollback()
+            raise StorageMoved("the books have moved to PostgreSQL")
 
     def commit(self) -> None:
         self.rows("COMMIT")
