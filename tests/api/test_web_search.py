@@ -190,6 +190,28 @@ def test_in_anthropics_form_what_found_nothing(asking: Api, engine: Searxng) -> 
     assert said["content"][1]["content"] == []
 
 
+def test_in_anthropics_form_what_failed(asking: Api, engine: Searxng) -> None:
+    engine.status = 500
+    tool = {"type": "web_search_20260318", "name": "web_search"}
+    said = message.both(
+        asking, model=ABLE, system=Script(["好。"]).prompt, tools=[tool],
+        messages=[{"role": "user", "content": "今天西湖的新闻有哪些?"}],
+    )  # fmt: skip
+    searched, found, text = said["content"]
+    assert found["type"] == "web_search_tool_result"
+    assert found["tool_use_id"] == searched["id"]
+    assert found["content"] == {
+        "type": "web_search_tool_result_error", "error_code": "unavailable",
+    }  # fmt: skip
+    assert text["text"] == "好。"
+    again = [
+        {"role": "user", "content": "今天西湖的新闻有哪些?"},
+        {"role": "assistant", "content": said["content"]},
+        {"role": "user", "content": Script(["又好。"]).prompt},
+    ]
+    message.answered(message.ask(asking, model=ABLE, messages=again))
+
+
 @pytest.mark.parametrize("include", [[], ["web_search_call.action.sources"]])
 def test_as_an_item_of_a_response(
     asking: Api, engine: Searxng, books: Books, include: list[str]

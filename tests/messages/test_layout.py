@@ -58,6 +58,7 @@ SEARCHES: st.SearchStrategy[list[Delta]] = st.sampled_from(
         [SearchingDelta("西湖")],
         [SearchingDelta("西湖"), SourcesDelta(SOURCES)],
         [SearchingDelta("西湖"), NothingFoundDelta(), SourcesDelta(())],
+        [SearchingDelta("西湖"), NothingFoundDelta(failed=True), SourcesDelta(())],
     ]
 )
 FINISHES = st.builds(FinishDelta, st.sampled_from(FinishReason), stop=st.sampled_from(["", "停"]))

@@ -20,6 +20,7 @@ from xinghe.api.messages.response import (
     ToolUseBlock,
     WebSearchResult,
     WebSearchToolResultBlock,
+    WebSearchToolResultError,
     search_id,
 )
 from xinghe.core import Delta, FinishDelta, Source, Usage
@@ -93,6 +94,10 @@ class _Events:
     def found(self, sources: tuple[Source, ...]) -> None:
         results = [WebSearchResult(each.url, each.title) for each in sources]
         self._begin("json", WebSearchToolResultBlock(self._search, results))
+        self.end()
+
+    def failed(self) -> None:
+        self._begin("json", WebSearchToolResultBlock(self._search, WebSearchToolResultError()))
         self.end()
 
     def piece(self, text: str) -> None:

@@ -9,6 +9,7 @@ from xinghe.api.messages.citations import Marks
 from xinghe.core import (
     Delta,
     FinishDelta,
+    NothingFoundDelta,
     ReasoningDelta,
     RefusalDelta,
     SearchingDelta,
@@ -38,6 +39,9 @@ class Writer(Protocol):
 
     def found(self, sources: tuple[Source, ...]) -> None:
         """What it found, whole."""
+
+    def failed(self) -> None:
+        """It has failed, whole."""
 
     def piece(self, text: str) -> None:
         """More of the block that has begun: its text, or a call's arguments."""
@@ -78,6 +82,10 @@ class Layout:
                 self._close()
                 self._searching = True
                 self._writer.search(query)
+            case NothingFoundDelta(failed=True) if self._searching:
+                # Behind it come the sources, of which there are none.
+                self._searching = False
+                self._writer.failed()
             case SourcesDelta(sources):
                 self._found(sources)
             case FinishDelta():
@@ -120,10 +128,11 @@ class Layout:
             self._writer.piece(arguments)
 
     def _found(self, sources: tuple[Source, ...]) -> None:
-        self._searching = False
         self._sources = {each.index: each for each in sources}
         self._marks = Marks()
-        self._writer.found(sources)
+        if self._searching:
+            self._searching = False
+            self._writer.found(sources)
 
     def _close(self) -> None:
         """What was held back of the text leaves, and what has begun ends."""

@@ -79,11 +79,17 @@ class WebSearchResult(msgspec.Struct, tag="web_search_result"):
     page_age: None = None
 
 
+class WebSearchToolResultError(msgspec.Struct, tag="web_search_tool_result_error"):
+    """What stands for the results of a search that failed."""
+
+    error_code: Literal["unavailable"] = "unavailable"
+
+
 class WebSearchToolResultBlock(msgspec.Struct, tag="web_search_tool_result"):
     """What the search has found."""
 
     tool_use_id: str
-    content: list[WebSearchResult]
+    content: list[WebSearchResult] | WebSearchToolResultError
     caller: Caller = Caller()
 
 

@@ -17,6 +17,7 @@ from xinghe.api.messages.response import (
     ToolUseBlock,
     WebSearchResult,
     WebSearchToolResultBlock,
+    WebSearchToolResultError,
     search_id,
 )
 from xinghe.core import FinishDelta, Source, Usage
@@ -55,6 +56,10 @@ class _Blocks:
     def found(self, sources: tuple[Source, ...]) -> None:
         results = [WebSearchResult(each.url, each.title) for each in sources]
         self.content.append(WebSearchToolResultBlock(self._search, results))
+
+    def failed(self) -> None:
+        error = WebSearchToolResultError()
+        self.content.append(WebSearchToolResultBlock(self._search, error))
 
     def piece(self, text: str) -> None:
         self._pieces.append(text)
