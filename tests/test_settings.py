@@ -131,6 +131,12 @@ def test_what_only_holds_together_may_come_from_two_sources(tmp_path: Path) -> N
         load(str(tmp_path), environ={})
 
 
+@pytest.mark.parametrize("url", ["llm.example.edu", "http://a'b/", "https://a.edu/$(id)"])
+def test_what_cannot_be_pasted_is_no_public_url(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SettingsError, match="an address such as https"):
+        load(str(tmp_path), environ={"XINGHE_SERVER__PUBLIC_URL": url})
+
+
 def test_of_a_wrong_table_no_value_is_repeated(tmp_path: Path) -> None:
     (tmp_path / "xinghe.toml").write_text("[search.key]\nsecret = 'sk-planted'\n")
     with pytest.raises(SettingsError, match=r"search\.key is wrong") as refused:

@@ -124,7 +124,7 @@ def xinghe_itself(folder: Path, upstream: int) -> Iterator[Gateway]:
     port = free_port()
     options = ["--data", str(folder), "--host", "127.0.0.1", "--port", str(port)]
     with running([*XINGHE, "serve", *options], folder, port, environment()) as pid:
-        said(folder, re.compile(r"ready at (http://\S+)"))
+        said(folder, re.compile(r"(?:ready at |已就绪：)(http://\S+)"))
         token = xinghe("token", "create", "--account", "default", data=folder)
         yield Gateway(pid, port, token=token)
 

@@ -15,6 +15,8 @@ from xinghe.text_run import TextRun
 
 MICRO = 1_000_000
 """Micro-Tokens in one Token (Tokens are the platform's unit of account, section 1.2)."""
+LAST = 253_402_300_799 * MICRO
+"""The last second of the year 9999, in microseconds since 1970: no later time can be told."""
 
 INITIAL_GRANT = 1_000_000 * MICRO
 """What a new wallet of a member is granted, in micro-Tokens (section 1.2)."""

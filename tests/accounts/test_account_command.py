@@ -95,6 +95,21 @@ def test_bad_input_leaves_nothing_behind(
     assert not commands.data.exists()
 
 
+def test_too_many_tokens_are_told_in_tokens(commands: Commands) -> None:
+    commands.done("member", "create", "a")
+    told = commands.refused("member", "grant", "a", "1e12", code=1)
+    assert "amount: 1000000000000 Tokens would take the balance over 1000000000000 Tokens" in told
+
+
+def test_the_last_day_is_one(commands: Commands) -> None:
+    commands.done("token", "create", "--expires", "9999-12-31")
+    assert [each["expires_at"] for each in commands.json("token", "list")] == [
+        "9999-12-31T23:59:59Z"
+    ]
+    everything = ["--from", "1970-01-01", "--to", "9999-12-31", "--zone", "Asia/Shanghai"]
+    assert len(commands.json("ledger", "entries", *everything)) == 1
+
+
 def test_what_cannot_be_done(commands: Commands) -> None:
     commands.done("member", "create", "a")
     assert "already" in commands.refused("member", "create", "a", code=1)

@@ -73,8 +73,8 @@ async def test_a_grant(members: Members, database: Database) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"amount": 0}, "amount: 0 micro-Tokens"),
-        ({"amount": -1}, "amount: -1 micro-Tokens"),
+        ({"amount": 0}, "amount: 0 Tokens"),
+        ({"amount": -1}, "amount: -0.000001 Tokens"),
         ({"amount": MAX_BALANCE + 1}, "1000000000000 Tokens"),
         ({"amount": MAX_BALANCE}, "over 1000000000000 Tokens"),
         ({"expires_at": 1}, "expires_at: 1 "),

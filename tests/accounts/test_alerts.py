@@ -151,7 +151,7 @@ async def test_urls_that_are_refused(alerts: Alerts, url: str) -> None:
 
 
 async def test_what_cannot_be_done(alerts: Alerts) -> None:
-    with pytest.raises(AccountError, match=r"^threshold: 0 micro-Tokens is not allowed"):
+    with pytest.raises(AccountError, match=r"^threshold: 0 Tokens is not allowed"):
         await alerts.put("a", 0)
     for act in (alerts.get("b"), alerts.put("b", 1), alerts.remove("b")):
         with pytest.raises(AccountError, match="no member 'b'"):

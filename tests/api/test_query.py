@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import Meta
 
 from xinghe.api.errors import ApiError
 from xinghe.api.query import Query, Time, Zone, moment, parameters, zone_of
+from xinghe.core import LAST, MICRO
 
 DAY = 86_400_000_000
 SHANGHAI = zone_of("Asia/Shanghai")
@@ -97,11 +99,21 @@ def test_a_day_ends_with_its_last_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["2026-02-30", "1969-12-31", "10000-01-01", "999999999999", "9999-12-31", "-5", "T"]
+    "value", ["2026-02-30", "1969-12-31", "10000-01-01", "999999999999", "-5", "T"]
 )
 def test_what_is_no_time(value: str) -> None:
     with pytest.raises(ApiError, match="to is "):
         moment("to", value, SHANGHAI, end=True)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai", "America/Los_Angeles"])
+def test_the_first_and_the_last_day_are_days(zone: str) -> None:
+    first = moment("from", "1970-01-01", zone_of(zone))
+    last = moment("to", "9999-12-31", zone_of(zone), end=True)
+    assert 0 <= first < moment("to", "1970-01-01", zone_of(zone), end=True)
+    assert moment("from", "9999-12-31", zone_of(zone)) < last <= LAST
+    # Whatever is told of it has a date.
+    assert datetime.datetime.fromtimestamp(last // MICRO, zone_of(zone)).year == 9999
 
 
 @pytest.mark.parametrize("name", ["Mars/Base", "Asia", "/etc/passwd", "Asia/../UTC"])

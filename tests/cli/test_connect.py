@@ -90,7 +90,18 @@ def test_an_address_is_taken_with_its_mount_or_without(run: Run, url: str) -> No
     assert "OPENAI_API_BASE=https://a.edu/v1\n" in run("aider", "--url", url).stdout
 
 
-@pytest.mark.parametrize("url", ["a.edu", "ftp://a.edu", "https://a.edu/v1?x=1", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "a.edu",
+        "ftp://a.edu",
+        "https://a.edu/v1?x=1",
+        "https://",
+        "http://a'b/",
+        "http://a/$(id)",
+        "http://a`b`/",
+    ],
+)
 def test_a_wrong_address_is_refused(run: Run, url: str) -> None:
     assert run("aider", "--url", url).exit_code == 2
 

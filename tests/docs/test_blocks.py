@@ -173,4 +173,4 @@ def test_make_run_does_what_the_readme_says(small_weights: str, tmp_path: Path) 
     assert metrics, printed
     promised = promised.replace(PRINTED_METRICS, metrics[1].removesuffix("/metrics"))
     prints(printed, promised.replace(PRINTED_URL, f"http://127.0.0.1:{port}"))
-    assert re.search(r"access token  xh-\w+-\w+", printed)
+    assert re.search(r"(?:access token  |访问令牌      )xh-\w+-\w+", printed)

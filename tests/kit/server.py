@@ -16,8 +16,8 @@ import psutil
 
 from tests.kit.command import environment, forked, xinghe
 
-METRICS = re.compile(r"metrics at (http://\S+)")
-READY = re.compile(r"ready at (http://\S+)")
+METRICS = re.compile(r"(?:metrics at |指标：)(http://\S+)")
+READY = re.compile(r"(?:ready at |已就绪：)(http://\S+)")
 
 
 def free_port() -> int:

@@ -5,12 +5,14 @@ The ledger counts those of Tokens and of requests, `limits` the others. Amounts 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 import msgspec
 
 from xinghe.accounts.audit import alone, record
 from xinghe.accounts.rules import MAX_BALANCE, AccountError, check_models, check_zone
+from xinghe.core import tokens
 from xinghe.ledger import PERIODS, Budget, Window
 from xinghe.ledger.budgets import count, written
 from xinghe.ledger.windows import HOUR
@@ -194,8 +196,13 @@ def check_amount(unit: Unit, amount: int) -> None:
     """Raises `AccountError`."""
     least, most = (0 if unit in COUNTED else 1), (MAX_BALANCE if unit == "tokens" else MOST)
     if not least <= amount <= most:
-        micro = " micro-Tokens" if unit == "tokens" else ""
-        raise AccountError(f"amount: {amount}{micro} is not allowed: {least} to {most}")
+        told = [
+            tokens(each) if unit == "tokens" else Decimal(each) for each in (amount, least, most)
+        ]
+        of = " Tokens" if unit == "tokens" else ""
+        raise AccountError(
+            f"amount: {told[0]:f}{of} is not allowed: {told[1]:f} to {told[2]:f}{of}"
+        )
 
 
 def state(connection: Connection, budget: int) -> BudgetState:

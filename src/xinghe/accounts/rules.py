@@ -5,12 +5,11 @@ Each check returns the value that it was given and raises `AccountError`.
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from xinghe import figures
-from xinghe.core import MICRO
+from xinghe.core import LAST, MICRO, tokens
 from xinghe.ledger import PERIODS
 
 SCOPES = ("model.call", "account.read", "admin")
@@ -58,8 +57,8 @@ def check_amount(value: int, *, least: int = 1, field: str = "amount") -> int:
     """Micro-Tokens from `least` to `MAX_BALANCE`."""
     if not least <= value <= MAX_BALANCE:
         raise AccountError(
-            f"{field}: {value} micro-Tokens is not allowed: {least} to {MAX_BALANCE} "
-            f"({MAX_BALANCE // MICRO} Tokens)"
+            f"{field}: {tokens(value):f} Tokens is not allowed: {tokens(least):f} to "
+            f"{tokens(MAX_BALANCE):f} Tokens"
         )
     return value
 
@@ -72,8 +71,8 @@ def read_amount(text: str, *, least: int = 0, field: str = "amount") -> int:
         if least <= micro <= MAX_BALANCE and micro == micro.to_integral_value():
             return int(micro)
     raise AccountError(
-        f"{field}: {_shown(text)} is not an amount: {Decimal(least) / MICRO:f} to "
-        f"{MAX_BALANCE // MICRO} Tokens, with up to 6 decimals, written as {figures.FORMS}"
+        f"{field}: {_shown(text)} is not an amount: {tokens(least):f} to "
+        f"{tokens(MAX_BALANCE):f} Tokens, with up to 6 decimals, written as {figures.FORMS}"
     )
 
 
@@ -115,7 +114,7 @@ def check_webhook(value: str | None) -> str | None:
 
 def check_expiry(value: int | None, now: int) -> int | None:
     """Microseconds UTC in the future and before the year 10000, or None for never."""
-    if value is not None and not now < value < 253_402_300_800_000_000:
+    if value is not None and not now < value <= LAST:
         raise AccountError(f"expires_at: {value} is not allowed: a time in the future")
     return value
 

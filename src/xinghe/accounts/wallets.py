@@ -7,7 +7,7 @@ import msgspec
 from xinghe.accounts import rules
 from xinghe.accounts.audit import record
 from xinghe.accounts.rules import MAX_BALANCE, AccountError
-from xinghe.core import MICRO
+from xinghe.core import tokens
 from xinghe.ledger import bound, lots
 from xinghe.storage import Connection, among, now
 
@@ -167,7 +167,7 @@ def with_room(connection: Connection, wallet_id: int, amount: int) -> Wallet:
     found = wallet(connection, wallet_id)
     if found.available + found.held + amount > MAX_BALANCE:
         raise AccountError(
-            f"amount: {amount} micro-Tokens would take the balance over "
-            f"{MAX_BALANCE // MICRO} Tokens"
+            f"amount: {tokens(amount):f} Tokens would take the balance over "
+            f"{tokens(MAX_BALANCE):f} Tokens"
         )
     return found

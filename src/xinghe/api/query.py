@@ -19,14 +19,14 @@ from msgspec import Meta, ValidationError
 
 from xinghe.api.errors import ApiError, Errors, refuse, shown
 from xinghe.api.wording import allowed
-from xinghe.core import MICRO
+from xinghe.core import LAST, MICRO
 from xinghe.settings import nearest
 
 MOST_PARAMETERS = 50
+EPOCH = 1970
+"""No time is of a year before."""
 ALIKE = 0.7
 """How alike a name and a known one must be to be told as what was probably meant."""
-LAST = 253_402_300_800 * MICRO
-"""The year 10000: no time is later."""
 
 ZONE = "a time zone's name, such as Asia/Shanghai or UTC"
 TIME = (
@@ -131,10 +131,7 @@ def moment(field: str, value: str, zone: ZoneInfo, *, end: bool = False) -> int:
         if _SECONDS.fullmatch(value):
             at = int(value) * MICRO
         elif _DAY.fullmatch(value):
-            day = datetime.date.fromisoformat(value)
-            if end:
-                day += datetime.timedelta(days=1)
-            at = micro(datetime.datetime(day.year, day.month, day.day, tzinfo=zone))
+            at = _of_day(datetime.date.fromisoformat(value), zone, end=end)
         else:
             # In a query string, a plus sign that is not escaped is a space.
             told = re.sub(r" (\d\d:?\d\d)$", r"+\1", value)
@@ -143,8 +140,20 @@ def moment(field: str, value: str, zone: ZoneInfo, *, end: bool = False) -> int:
     except (ValueError, OverflowError):
         raise refuse(field, value, TIME) from None
     if not 0 <= at <= LAST:
-        raise refuse(field, value, f"{TIME}, from 1970 on")
+        raise refuse(field, value, f"{TIME}, from 1970 to 9999")
     return at
+
+
+def _of_day(day: datetime.date, zone: ZoneInfo, *, end: bool) -> int:
+    """The first and the last day are cut where they lie beyond all times, as in some zones."""
+    begins = datetime.datetime(day.year, day.month, day.day, tzinfo=zone)
+    if not end:
+        at = micro(begins)
+    elif day == datetime.date.max:
+        at = micro(begins.replace(hour=23, minute=59, second=59))
+    else:
+        at = micro(begins + datetime.timedelta(days=1))  # the same wall clock, whatever it does
+    return min(max(at, 0), LAST) if day.year >= EPOCH else at
 
 
 def micro(time: datetime.datetime) -> int:

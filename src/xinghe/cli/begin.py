@@ -11,6 +11,7 @@ import msgspec
 
 from xinghe import sharing
 from xinghe.catalog import Catalog, CatalogError, LlamaCppDeployment
+from xinghe.cli.language import said
 from xinghe.configuration import Configurations, servable
 from xinghe.engines.llamacpp.wanted import EngineWanted
 from xinghe.settings import Settings, SettingsError
@@ -46,9 +47,11 @@ async def begun(settings: Settings) -> Begun:
                 continue
             if not missing or found.catalog.in_use().keys() - missing.keys():
                 for trouble in filter(None, (first or found.trouble, *missing.values())):
-                    click.echo(f"Warning: {trouble}", err=True)
+                    click.echo(_warning(trouble), err=True)
                 if first or found.trouble:
-                    click.echo(f"Warning: {found.version.name} serves instead", err=True)
+                    name = found.version.name
+                    instead = said(f"改由{name}提供服务", f"{name} serves instead")
+                    click.echo(_warning(instead), err=True)
                 return Begun(found.catalog, _engines(found.catalog, missing))
             first = "; ".join([*filter(None, [found.trouble]), *missing.values()])
     raise CatalogError(first)
@@ -77,6 +80,10 @@ async def _fetched(catalog: Catalog, settings: Settings) -> dict[str, str]:
             except WeightsError as error:
                 failed[name] = f"deployments.{name}: `weights`: {error}"
     return failed
+
+
+def _warning(text: str) -> str:
+    return said(f"警告：{text}", f"Warning: {text}")
 
 
 def _engines(catalog: Catalog, missing: Mapping[str, str]) -> list[EngineWanted]:

@@ -23,7 +23,7 @@ import msgspec
 
 from xinghe import columns, core, figures, settings, spreadsheet
 from xinghe.accounts import AccountError, rules
-from xinghe.core import MICRO
+from xinghe.core import LAST, MICRO
 from xinghe.ledger import expiry
 from xinghe.ledger.windows import DAY
 from xinghe.observe import logs
@@ -248,7 +248,7 @@ class Expiry(click.ParamType[int]):
                 expires_at = at + int(match[1]) * DAY
             else:
                 day = datetime.datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=datetime.UTC)
-                expires_at = int(day.timestamp()) * MICRO + DAY
+                expires_at = min(int(day.timestamp()) * MICRO + DAY, LAST)
             rules.check_expiry(expires_at, at)
         except (ValueError, AccountError):
             self.fail(

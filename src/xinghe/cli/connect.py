@@ -27,7 +27,7 @@ from xinghe.clients import (
     notes,
 )
 from xinghe.configuration import ConfigurationError
-from xinghe.settings import Settings, SettingsError, is_web_url
+from xinghe.settings import Settings, SettingsError, is_base_url
 from xinghe.sources.undoing import unknown
 from xinghe.storage import Database
 from xinghe.weights import WeightsError
@@ -54,7 +54,7 @@ class Url(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         url = str(value)
-        if not is_web_url(url) or "?" in url or "#" in url:
+        if not is_base_url(url):
             self.fail(f"{url!r}, allowed: an address such as https://llm.example.edu", param, ctx)
         return _MOUNT.sub("", url, count=1)
 

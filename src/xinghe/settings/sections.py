@@ -15,7 +15,7 @@ from xinghe.settings.console import Console
 from xinghe.settings.images import Images
 from xinghe.settings.payment import Payment
 from xinghe.settings.signin import SignIn
-from xinghe.settings.urls import http_url, is_web_url, require_reachable
+from xinghe.settings.urls import http_url, is_base_url, is_web_url, require_reachable
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
@@ -52,6 +52,10 @@ class Server(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """An SSE comment goes out when the engine has been silent for this long."""
 
     def __post_init__(self) -> None:
+        if self.public_url and not is_base_url(self.public_url):
+            raise ValueError(
+                "`public_url` is wrong, allowed: an address such as https://llm.example.edu"
+            )
         for entry in self.trusted_proxies:
             try:
                 ipaddress.ip_network(entry)

@@ -12,6 +12,7 @@ HEADERS_ALONE = frozenset(
 """Those of the connection itself."""
 
 
+_PLAIN = re.compile(r"[\w.~:/%@\[\]+-]+")
 WEB = ("http://", "https://")
 
 
@@ -42,6 +43,13 @@ def is_web_url(text: str) -> bool:
         return sound and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def is_base_url(text: str) -> bool:
+    """Whether it leads to a server and can be pasted anywhere: it holds nothing that a shell, a
+    query or a fragment would take for its own.
+    """
+    return is_web_url(text) and bool(_PLAIN.fullmatch(text))
 
 
 def http_url(host: str, port: int) -> str:

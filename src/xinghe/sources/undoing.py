@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from xinghe.catalog import Catalog, Tree
 from xinghe.configuration.merging import patched
@@ -35,7 +36,7 @@ def unknown(model: str, catalog: Catalog) -> str:
     hint = f"did you mean {near!r}? " if near else ""
     return (
         f"there is no model {model!r}; {hint}`xinghe models list` shows them all, "
-        f"`xinghe models use {model} SOURCE --new chat` (or embedding, image) makes it"
+        f"`xinghe models use {shlex.quote(model)} SOURCE --new chat` (or embedding, image) makes it"
     )
 
 

@@ -1,6 +1,7 @@
 """Whether the files are here that deployments on this machine are made of."""
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def _no_weights(wanted: str, settings: Settings, *, fetches: bool) -> str:
     path = found or local_file(wanted)
     if path is not None:
         return _no_gguf(path)
-    return "" if fetches else f"{wanted!r} is not on this machine yet: xinghe models pull {wanted}"
+    pull = f"xinghe models pull {shlex.quote(wanted)}"
+    return "" if fetches else f"{wanted!r} is not on this machine yet: {pull}"
 
 
 def _no_gguf(path: Path) -> str:

@@ -19,7 +19,7 @@ from tests.kit.server import Server, free_port
 from tests.kit.visitor import Visitor
 
 LINK = re.compile(r"console at (http\S+/console/link\?code=\S+)")
-READY = re.compile(r"ready at (http://\S+)")
+READY = re.compile(r"(?:ready at |已就绪：)(http://\S+)")
 
 
 def address(told: str) -> str:
