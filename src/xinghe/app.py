@@ -86,7 +86,7 @@ from xinghe.images.bucket import Bucket
 from xinghe.images.store import Folder, ImageStore, Storage
 from xinghe.kept_responses import ResponseStore
 from xinghe.ledger import Ledger
-from xinghe.limits import Limiter, left
+from xinghe.limits import left, stores
 from xinghe.observe.metrics import watched_loop
 from xinghe.observe.speeds import Speeds
 from xinghe.pictures import PictureReader
@@ -130,11 +130,17 @@ class System:
             embedder=ServingEmbedder(live, DEFAULT_MODEL),
         )
         reader = PictureReader(settings.pictures)
+        limits = stores(
+            settings.valkey,
+            lambda: self.ledger.gateways,
+            queue=catalog.limits.queue,
+            wait=catalog.limits.wait,
+        )
         services = Services(
             settings=settings,
             live=live,
-            limiter=Limiter(),
-            concurrency=Concurrency(principals, live),
+            limiter=limits.rates,
+            concurrency=Concurrency(principals, live, limits.places),
             speeds=Speeds(),
             ledger=Ledger(database),
             lapses=Lapses(principals),
@@ -156,7 +162,7 @@ class System:
         self.follower = Follower(configurations, Applied(configurations, live, services.moderator))
         store = IdempotencyStore(database, settings.idempotency, lambda: self.ledger.owner.boot_id)
         outbox, failures = Outbox(database, self.ledger.leads), Failures(database)
-        self.readiness = Readiness(live, services.moderator, database)
+        self.readiness = Readiness(live, services.moderator, database, limits.valkey)
 
         elsewhere = [*image_routes(services.images)]
         if search.corpus is not None:
@@ -247,6 +253,7 @@ class System:
         """On a port of its own: what it tells is for the operator alone."""
 
         self.parts: list[tuple[Act, Act]] = [
+            (limits.start, limits.stop),
             (live.start, live.aclose),
             (store.sweeping.start, store.sweeping.stop),
             (kept.sweeping.start, kept.sweeping.stop),

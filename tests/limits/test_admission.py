@@ -6,26 +6,27 @@ import pytest
 
 from tests.limits.asking import asks
 from tests.limits.clock import Clock
-from xinghe.limits import Admission, Limiter, RateLimited
+from tests.limits.stores import Settling, Store
+from xinghe.limits import Admission, RateLimited
 
 Limit = dict[str, float]
 NONE: Limit = {}
 
 
 def admit(
-    limiter: Limiter, limits: Limit, tokens: int = 0, *, account: int = 1, model: str = "m"
-) -> Admission:
+    limiter: Store, limits: Limit, tokens: int = 0, *, account: int = 1, model: str = "m"
+) -> Admission | Settling:
     rpm, tpm, qps = (limits.get(kind, 0) for kind in ("rpm", "tpm", "qps"))
     return limiter.admit(asks(int(rpm), int(tpm), qps, owner=account, model=model), tokens)
 
 
-def refused(limiter: Limiter, limits: Limit, tokens: int = 0) -> RateLimited:
+def refused(limiter: Store, limits: Limit, tokens: int = 0) -> RateLimited:
     with pytest.raises(RateLimited) as caught:
         admit(limiter, limits, tokens)
     return caught.value
 
 
-def test_no_limits(limiter: Limiter) -> None:
+def test_no_limits(limiter: Store) -> None:
     for _ in range(1000):
         assert admit(limiter, NONE, 10**9).headers == []
 
@@ -44,7 +45,7 @@ def test_no_limits(limiter: Limiter) -> None:
     ],
 )
 def test_a_burst_of_the_limit_then_one_at_a_time(
-    limiter: Limiter, clock: Clock, limits: Limit, burst: int, wait: float
+    limiter: Store, clock: Clock, limits: Limit, burst: int, wait: float
 ) -> None:
     for _ in range(burst):
         admit(limiter, limits, 1)
@@ -58,7 +59,7 @@ def test_a_burst_of_the_limit_then_one_at_a_time(
     refused(limiter, limits, 1)
 
 
-def test_the_limit_of_a_refusal(limiter: Limiter) -> None:
+def test_the_limit_of_a_refusal(limiter: Store) -> None:
     every: list[Limit] = [{"rpm": 1}, {"tpm": 1}, {"qps": 0.5}]
     for limits in every:
         admit(limiter, limits, 1)
@@ -70,7 +71,7 @@ def test_the_limit_of_a_refusal(limiter: Limiter) -> None:
         )
 
 
-def test_whose_limits_they_are(limiter: Limiter) -> None:
+def test_whose_limits_they_are(limiter: Store) -> None:
     admit(limiter, {"rpm": 1, "tpm": 1}, 1)
     admit(limiter, {"rpm": 1, "tpm": 1}, 1, model="other")
     admit(limiter, {"rpm": 1, "tpm": 1}, 1, account=2)
@@ -80,7 +81,7 @@ def test_whose_limits_they_are(limiter: Limiter) -> None:
     admit(limiter, {"qps": 1}, account=2)
 
 
-def test_a_refusal_takes_nothing_of_the_other_limits(limiter: Limiter, clock: Clock) -> None:
+def test_a_refusal_takes_nothing_of_the_other_limits(limiter: Store, clock: Clock) -> None:
     limits: Limit = {"rpm": 2, "tpm": 100, "qps": 20}
     admit(limiter, limits, 90)
     for _ in range(50):
@@ -93,7 +94,7 @@ def test_a_refusal_takes_nothing_of_the_other_limits(limiter: Limiter, clock: Cl
     admit(limiter, limits, 50)
 
 
-def test_a_limit_that_several_share(limiter: Limiter, clock: Clock) -> None:
+def test_a_limit_that_several_share(limiter: Store, clock: Clock) -> None:
     shared = asks(2, owner="the class", model="")
     limiter.admit(asks(5, owner=1) + shared)
     limiter.admit(asks(5, owner=2) + shared)
@@ -109,7 +110,7 @@ def test_a_limit_that_several_share(limiter: Limiter, clock: Clock) -> None:
 
 
 def test_an_excess_is_a_debt_of_each_limit_by_what_it_had_counted(
-    limiter: Limiter, clock: Clock
+    limiter: Store, clock: Clock
 ) -> None:
     small, large = asks(tpm=60), asks(tpm=600, owner="the class")
     limiter.admit(small + large, 200).settle(120)
@@ -119,7 +120,7 @@ def test_an_excess_is_a_debt_of_each_limit_by_what_it_had_counted(
     assert dict(limiter.admit(large).headers)["X-Ratelimit-Remaining-Tokens"] == "480"
 
 
-def test_the_slowest_limit_says_how_long(limiter: Limiter, clock: Clock) -> None:
+def test_the_slowest_limit_says_how_long(limiter: Store, clock: Clock) -> None:
     limits: Limit = {"rpm": 2, "tpm": 600, "qps": 1}
     admit(limiter, limits, 600)
     refusal = refused(limiter, limits, 300)
@@ -128,9 +129,7 @@ def test_the_slowest_limit_says_how_long(limiter: Limiter, clock: Clock) -> None
     admit(limiter, limits, 300)
 
 
-def test_an_estimate_beyond_the_limit_waits_for_a_full_bucket(
-    limiter: Limiter, clock: Clock
-) -> None:
+def test_an_estimate_beyond_the_limit_waits_for_a_full_bucket(limiter: Store, clock: Clock) -> None:
     big = admit(limiter, {"tpm": 600}, 10**9)
     assert refused(limiter, {"tpm": 600}, 10**9).retry_after == 60.0
     clock.pass_seconds(60)
@@ -139,7 +138,7 @@ def test_an_estimate_beyond_the_limit_waits_for_a_full_bucket(
     assert refused(limiter, {"tpm": 600}, 1).retry_after == 0.1
 
 
-def test_what_was_not_used_is_given_back_once(limiter: Limiter) -> None:
+def test_what_was_not_used_is_given_back_once(limiter: Store) -> None:
     admission = admit(limiter, {"tpm": 100}, 100)
     admission.settle(30)
     admission.settle(0)
@@ -147,7 +146,7 @@ def test_what_was_not_used_is_given_back_once(limiter: Limiter) -> None:
     refused(limiter, {"tpm": 100}, 1)
 
 
-def test_a_debt_is_waited_for(limiter: Limiter, clock: Clock) -> None:
+def test_a_debt_is_waited_for(limiter: Store, clock: Clock) -> None:
     admit(limiter, {"tpm": 100}, 50).settle(400)
     refusal = refused(limiter, {"tpm": 100}, 10)
     assert refusal.retry_after == 60 * 310 / 100
@@ -157,7 +156,7 @@ def test_a_debt_is_waited_for(limiter: Limiter, clock: Clock) -> None:
 
 
 def test_a_debt_of_a_request_that_took_longer_than_its_bucket_was_kept(
-    limiter: Limiter, clock: Clock
+    limiter: Store, clock: Clock
 ) -> None:
     long = admit(limiter, {"tpm": 100}, 50)
     clock.pass_seconds(600)
@@ -166,7 +165,7 @@ def test_a_debt_of_a_request_that_took_longer_than_its_bucket_was_kept(
     refused(limiter, {"tpm": 100}, 1)
 
 
-def test_refill_that_would_have_been_lost_is_not_given_back(limiter: Limiter, clock: Clock) -> None:
+def test_refill_that_would_have_been_lost_is_not_given_back(limiter: Store, clock: Clock) -> None:
     parked = [admit(limiter, {"tpm": 100}, 100)]
     for _ in range(3):
         clock.pass_seconds(60)
@@ -182,7 +181,7 @@ def test_refill_that_would_have_been_lost_is_not_given_back(limiter: Limiter, cl
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_a_busy_bucket_gives_back_all_in_any_order(
-    limiter: Limiter, clock: Clock, reverse: bool
+    limiter: Store, clock: Clock, reverse: bool
 ) -> None:
     admissions = [admit(limiter, {"tpm": 300}, 12) for _ in range(25)]
     clock.pass_seconds(5)  # 25 flow back
@@ -192,7 +191,7 @@ def test_a_busy_bucket_gives_back_all_in_any_order(
     assert headers["X-Ratelimit-Remaining-Tokens"] == str(300 - (25 * 2 - 25))
 
 
-def test_a_limit_that_changes_keeps_what_was_taken(limiter: Limiter, clock: Clock) -> None:
+def test_a_limit_that_changes_keeps_what_was_taken(limiter: Store, clock: Clock) -> None:
     admit(limiter, {"tpm": 100}, 90)
     refused(limiter, {"tpm": 100}, 20)
     admit(limiter, {"tpm": 1000}, 20)
@@ -213,6 +212,6 @@ def test_a_limit_that_changes_keeps_what_was_taken(limiter: Limiter, clock: Cloc
         ({"qps": float("inf")}, "^qps: inf is not allowed"),
     ],
 )
-def test_nonsense(limiter: Limiter, limits: Limit, message: str) -> None:
+def test_nonsense(limiter: Store, limits: Limit, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         admit(limiter, limits)

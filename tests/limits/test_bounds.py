@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -18,7 +19,8 @@ from hypothesis.stateful import (
 
 from tests.limits.asking import asks
 from tests.limits.clock import Clock
-from xinghe.limits import Admission, Ask, Limiter, RateLimited
+from tests.limits.stores import Settling, Store
+from xinghe.limits import Admission, Ask, RateLimited
 from xinghe.limits.quota import Key
 
 MINUTE = 60 * 10**9
@@ -37,7 +39,9 @@ BY_TOKENS = [ask for ask in EVERY.values() if ask.quota.returnable]
 class Let:
     """An admitted request, and what it is counted as in each of its limits."""
 
-    def __init__(self, at: int, tokens: int, limits: list[Ask], admission: Admission) -> None:
+    def __init__(
+        self, at: int, tokens: int, limits: list[Ask], admission: Admission | Settling
+    ) -> None:
         self.at = at
         self.charges = {ask.key: ask.quota.amount(tokens) for ask in limits}
         self.admission = admission
@@ -48,10 +52,10 @@ class Traffic(RuleBasedStateMachine):
 
     running = Bundle("running")
 
-    def __init__(self) -> None:
+    def __init__(self, store: Callable[[Clock], Store]) -> None:
         super().__init__()
         self.clock = Clock()
-        self.limiter = Limiter(self.clock)
+        self.limiter = store(self.clock)
         self.admitted: list[Let] = []
 
     def let(self, who: str, tokens: int) -> Let:
@@ -64,9 +68,9 @@ class Traffic(RuleBasedStateMachine):
         assert int(told["X-Ratelimit-Remaining-Tokens"]) == tightest
         return let
 
-    @rule(nanoseconds=st.integers(0, 90 * 10**9) | st.integers(0, 10**9))
-    def time_passes(self, nanoseconds: int) -> None:
-        self.clock.now += nanoseconds
+    @rule(microseconds=st.integers(0, 90 * 10**6) | st.integers(0, 10**6))
+    def time_passes(self, microseconds: int) -> None:
+        self.clock.now += microseconds * 1000
 
     @rule(target=running, who=st.sampled_from(["Li", "Wu"]), tokens=st.integers(0, 150))
     def request(self, who: str, tokens: int) -> Let:
@@ -125,8 +129,29 @@ class Traffic(RuleBasedStateMachine):
                 assert charge <= quota.limit + Fraction(quota.limit * window, period)
 
 
-def test_traffic() -> None:
+def traffic(store: Callable[[Clock], Store], examples: int) -> None:
+    class Here(Traffic):
+        def __init__(self) -> None:
+            super().__init__(store)
+
     run_state_machine_as_test(
-        Traffic,
-        settings=settings(max_examples=70, stateful_step_count=50, deadline=None),
+        Here,
+        settings=settings(max_examples=examples, stateful_step_count=50, deadline=None),
     )
+
+
+@pytest.mark.parametrize("store", ["here"], indirect=True)
+def test_traffic(store: Callable[[Clock], Store]) -> None:
+    traffic(store, 70)
+
+
+@pytest.mark.parametrize("store", ["on Valkey"], indirect=True)
+def test_traffic_on_valkey(store: Callable[[Clock], Store]) -> None:
+    """Each of its steps asks the server many times."""
+    traffic(store, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", ["on Valkey"], indirect=True)
+def test_much_traffic_on_valkey(store: Callable[[Clock], Store]) -> None:
+    traffic(store, 70)

@@ -48,14 +48,14 @@ async def test_what_is_left(clock: Clock) -> None:
     often, much = Budget(1, "rpm", 4), Budget(2, "tpm", 1000, model="m")
     at_once = Budget(3, "concurrent", 2, model="m")
     budgets = [often, much, at_once]
-    assert [left(limiter, places, each) for each in budgets] == [4, 1000, 2]
+    assert [await left(limiter, places, each) for each in budgets] == [4, 1000, 2]
     asks, wanted = asked(budgets, "m")
     admission = limiter.admit(asks, 100)
     async with places.hold(wanted, 1):
-        assert [left(limiter, places, each) for each in budgets] == [3, 900, 1]
+        assert [await left(limiter, places, each) for each in budgets] == [3, 900, 1]
         lower = msgspec.structs.replace(at_once, amount=1)
         async with places.hold(wanted, 1):
-            assert left(limiter, places, lower) == 0
+            assert await left(limiter, places, lower) == 0
     admission.settle(5000)  # a debt
     clock.pass_seconds(15)
-    assert [left(limiter, places, each) for each in budgets] == [4, 0, 2]
+    assert [await left(limiter, places, each) for each in budgets] == [4, 0, 2]

@@ -6,11 +6,12 @@ import pytest
 
 from tests.limits.asking import asks
 from tests.limits.clock import Clock
-from xinghe.limits import Limiter, RateLimited
-from xinghe.limits.limiter import duration
+from tests.limits.stores import Store
+from xinghe.limits import RateLimited
+from xinghe.limits.told import duration
 
 
-def test_of_an_admission(limiter: Limiter) -> None:
+def test_of_an_admission(limiter: Store) -> None:
     admission = limiter.admit(asks(300, 300_000, 20), 1500)
     assert admission.headers == [
         ("X-Ratelimit-Limit-Requests", "300"),
@@ -22,7 +23,7 @@ def test_of_an_admission(limiter: Limiter) -> None:
     ]
 
 
-def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
+def test_of_a_refusal(limiter: Store, clock: Clock) -> None:
     limiter.admit(asks(2, 600, 0), 500)
     clock.pass_seconds(1.5)
     with pytest.raises(RateLimited) as refused:
@@ -37,7 +38,7 @@ def test_of_a_refusal(limiter: Limiter, clock: Clock) -> None:
     ]
 
 
-def test_each_kind_tells_the_limit_with_least_left(limiter: Limiter) -> None:
+def test_each_kind_tells_the_limit_with_least_left(limiter: Store) -> None:
     limiter.admit(asks(40, 900, owner="the class"), 800)
     limits = asks(10, 500) + asks(40, 900, owner="the class") + asks(3, owner="the token")
     assert limiter.admit(limits, 60).headers == [
@@ -53,7 +54,7 @@ def test_each_kind_tells_the_limit_with_least_left(limiter: Limiter) -> None:
     assert refused.value.headers[4] == ("X-Ratelimit-Remaining-Tokens", "40")
 
 
-def test_of_two_with_as_little_left_the_one_that_takes_longer_is_told(limiter: Limiter) -> None:
+def test_of_two_with_as_little_left_the_one_that_takes_longer_is_told(limiter: Store) -> None:
     limits = asks(6) + asks(2, owner="the token")
     limiter.admit(limits)
     limiter.admit(asks(6))

@@ -62,7 +62,7 @@ class Admin:
         principal = await authenticate(exchange, self.services.principals, [SCOPE])
         exchange.principal = principal
         ACCOUNT.set(str(principal.member_id))
-        self._admit(exchange)
+        await self._admit(exchange)
         if b"if-match" in exchange.headers and not operation.conditional:
             raise ApiError(
                 Errors.MALFORMED_JSON, "the header If-Match is not taken by this operation"
@@ -81,7 +81,7 @@ class Admin:
                     "nothing that it has changed before, or its answer may not be stored",
                 )
 
-    def _admit(self, exchange: Exchange) -> None:
+    async def _admit(self, exchange: Exchange) -> None:
         """Before the body is read. Raises `RateLimited`."""
         owner, limits = exchange.principal.member_id, self.services.live.now.catalog.limits
         asks: list[Ask] = []
@@ -91,7 +91,7 @@ class Admin:
             asks.append(Ask(("qps", owner, ""), MEMBER, per_second(limits.qps)))
         if limits.rpm:
             asks.append(Ask(("rpm", owner, SCOPE), MEMBER, per_minute("rpm", limits.rpm)))
-        for name, value in self.services.limiter.admit(asks).headers:
+        for name, value in (await self.services.limiter.take(asks)).headers:
             exchange.add_header(name, value)
 
     async def _run(self, operation: Operation, path: dict[str, str], exchange: Exchange) -> None:

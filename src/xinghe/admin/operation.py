@@ -19,7 +19,7 @@ from xinghe.configuration import Follower
 from xinghe.core import INITIAL_GRANT
 from xinghe.dispatch import Live
 from xinghe.idempotency import IdempotencyStore
-from xinghe.limits import Limiter
+from xinghe.limits import Rates
 from xinghe.safety import Moderator
 from xinghe.settings import Server
 from xinghe.settings.payment import Payment
@@ -40,7 +40,7 @@ class AdminServices(msgspec.Struct, frozen=True):
 
     principals: Principals
     database: Database
-    limiter: Limiter
+    limiter: Rates
     live: Live
     budget: BodyBudget
     store: IdempotencyStore

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from xinghe.accounts import Principals
 from xinghe.api.exchange import Exchange
 from xinghe.dispatch import Live, Serving
-from xinghe.limits import HIGHEST, Place, Places
+from xinghe.limits import HIGHEST, AtWork, Place
 from xinghe.regular import Regular
 from xinghe.storage import StorageError
 
@@ -22,10 +22,9 @@ LOOK_SECONDS = 2.0
 class Concurrency:
     """Has requests wait for their places; what their budgets become meanwhile holds for them."""
 
-    def __init__(self, principals: Principals, live: Live) -> None:
+    def __init__(self, principals: Principals, live: Live, places: AtWork) -> None:
         self._principals = principals
-        limits = live.now.catalog.limits
-        self.places = Places(limits.queue, limits.wait)
+        self.places = places
         live.followers.append(self._follow)
         self.looking = Regular(self._look, LOOK_SECONDS, "budgets_not_looked_up", StorageError)
 

@@ -22,7 +22,7 @@ from xinghe.api.paths import error_form, find_mount, find_operation
 from xinghe.api.priced import REALM
 from xinghe.core import ACCOUNT, ClientGone
 from xinghe.dispatch import Live
-from xinghe.limits import MEMBER, Ask, Limiter, per_second
+from xinghe.limits import MEMBER, Ask, Rates, per_second
 from xinghe.observe import live, logs, metrics
 from xinghe.storage import now
 from xinghe.usage.failures import Failed, Failures
@@ -44,7 +44,7 @@ class Edge(msgspec.Struct):
     """
 
     principals: Principals
-    limiter: Limiter
+    limiter: Rates
     live: Live
     budget: BodyBudget
     idempotency: IdempotencyLayer
@@ -84,7 +84,7 @@ class Edge(msgspec.Struct):
         qps = self.live.now.catalog.limits.qps
         if qps and not exchange.counted:
             owner = exchange.principal.member_id
-            self.limiter.admit([Ask(("qps", owner, ""), MEMBER, per_second(qps))])
+            await self.limiter.take([Ask(("qps", owner, ""), MEMBER, per_second(qps))])
         with metrics.child(metrics.IN_FLIGHT, operation.name).track_inprogress():
             if operation.method == "POST" and HEADER in exchange.headers:
                 await self.idempotency(exchange, handler)

@@ -20,6 +20,7 @@ from xinghe.api.paths import no_such_path
 from xinghe.api.standing import Standing
 from xinghe.dispatch import Live, Serving
 from xinghe.images.store import ImageStore
+from xinghe.limits.shared.server import Server as LimitsServer
 from xinghe.observe import logs, metrics
 from xinghe.outbound.replicas import ServerState
 from xinghe.safety import Moderator
@@ -41,10 +42,17 @@ class Readiness:
     Not all of them: one upstream that is down must not take the others out of service.
     """
 
-    def __init__(self, live: Live, moderator: Moderator, database: Database) -> None:
+    def __init__(
+        self,
+        live: Live,
+        moderator: Moderator,
+        database: Database,
+        valkey: LimitsServer | None = None,
+    ) -> None:
         self._live = live
         self._moderator = moderator
         self._database = database
+        self._valkey = valkey
         self.stopping = False
         self.engines: dict[str, msgspec.Struct] = {}
         """By deployment, how an embedded engine computes, for `xinghe doctor`."""
@@ -63,6 +71,17 @@ class Readiness:
     def draining(self) -> list[str]:
         """Deployments that serve no more, but for requests that began with them."""
         return [each.name for each in self._live.draining]
+
+    @property
+    def limits(self) -> dict[str, object] | None:
+        """How limits are shared, where they are; it takes nothing out of service."""
+        valkey = self._valkey
+        if valkey is None:
+            return None
+        told: dict[str, object] = {"shared": not valkey.away, "gateways": valkey.gateways}
+        if valkey.away:
+            told["share"] = f"1/{valkey.gateways}"
+        return told
 
     @property
     def servers(self) -> dict[str, list[ServerState]]:
@@ -121,6 +140,8 @@ def probe_routes(readiness: Readiness) -> list[BaseRoute]:
             told["moving"] = True
         if readiness.draining:
             told["draining"] = readiness.draining
+        if readiness.limits is not None:
+            told["limits"] = readiness.limits
         return JSONResponse(
             {"status": "ready" if ready else "not ready", "checks": checks, **told},
             status_code=200 if ready else 503,

@@ -128,7 +128,7 @@ class ModelsRoute(msgspec.Struct):
 
     async def list(self, exchange: Exchange) -> None:
         principal = exchange.principal
-        self._admit(exchange)
+        await self._admit(exchange)
         serving = self.services.live.now
         cards = {
             name: card for name, card in serving.catalog.models.items() if principal.may_use(name)
@@ -144,7 +144,7 @@ class ModelsRoute(msgspec.Struct):
 
     async def show(self, exchange: Exchange) -> None:
         asked = exchange.path_id
-        self._admit(exchange)
+        await self._admit(exchange)
         serving = self.services.live.now
         name = serving.catalog.aliases.get(asked, asked)
         card = serving.catalog.models.get(name)
@@ -160,9 +160,9 @@ class ModelsRoute(msgspec.Struct):
         described = await self._described(serving.deployments, models, Dialect.DOCUMENTED)
         return ModelList("list", [*described])
 
-    def _admit(self, exchange: Exchange) -> None:
+    async def _admit(self, exchange: Exchange) -> None:
         limits = self.services.live.now.catalog.limits
-        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        await admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     async def _described(
         self, deployments: Deployments, cards: Mapping[str, ModelCard], dialect: Dialect

@@ -26,7 +26,7 @@ from xinghe.generation.planning import GenerationContext
 from xinghe.generation.vetting import Vetting
 from xinghe.images.store import ImageStore
 from xinghe.ledger import InsufficientTokens, Ledger, OverBudget
-from xinghe.limits import MEMBER, Admission, Ask, Limiter, asked, per_minute
+from xinghe.limits import MEMBER, Ask, Rates, Taken, asked, per_minute
 from xinghe.observe import live, metrics
 from xinghe.observe.speeds import Speeds
 from xinghe.regular import Regular
@@ -49,7 +49,7 @@ class Services(GenerationContext, frozen=True, kw_only=True):
 
     settings: Settings
     live: Live
-    limiter: Limiter
+    limiter: Rates
     concurrency: Concurrency
     speeds: Speeds
     ledger: Ledger
@@ -113,7 +113,7 @@ async def charged(services: Services, exchange: Exchange, work: Work[T]) -> T:
     """
     card, model = work.card, exchange.model
     asks, places = asked(exchange.principal.standing.limits, model)
-    admission = admit(
+    admission = await admit(
         services, exchange, model, asks, rpm=card.rpm, tpm=card.tpm, tokens=work.tokens
     )
     try:
@@ -170,7 +170,7 @@ async def _held(services: Services, exchange: Exchange, work: Work[T]) -> T:
     return result
 
 
-def admit(
+async def admit(
     services: Services,
     exchange: Exchange,
     model: str,
@@ -179,7 +179,7 @@ def admit(
     rpm: int,
     tpm: int,
     tokens: int,
-) -> Admission:
+) -> Taken:
     """Take a request and an estimate of its tokens from the limits, and tell what is left.
 
     Raises `RateLimited`.
@@ -189,7 +189,7 @@ def admit(
         asks.append(Ask(("rpm", owner, model), MEMBER, per_minute("rpm", rpm)))
     if tpm:
         asks.append(Ask(("tpm", owner, model), MEMBER, per_minute("tpm", tpm)))
-    admission = services.limiter.admit(asks, tokens)
+    admission = await services.limiter.take(asks, tokens)
     for name, value in admission.headers:
         exchange.add_header(name, value)
     return admission

@@ -59,6 +59,8 @@ class Ledger:
         """Whose the holds are that are opened now; from `start` on."""
         self._fenced: list[Owner] = []
         """What this process was before it was taken for dead, while it has settlements to write."""
+        self.gateways = 1
+        """How many processes lived on this database at the last look, this one among them."""
         self._reaping = asyncio.Lock()
         self._running = RunningHolds(database)
         self._settlements = Settlements(database)
@@ -126,6 +128,7 @@ class Ledger:
         """Renew this process's row; go on as another process where it was fenced."""
         owner = self.owner
         alive = await self._database.write(partial(processes.beat, boot_id=owner.boot_id))
+        self.gateways = len(alive)
         if owner.boot_id not in alive:
             log.error("taken_for_dead", owner=owner.boot_id)
             try:

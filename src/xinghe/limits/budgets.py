@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from xinghe.limits.limiter import Limiter
-from xinghe.limits.places import Place, Places
+from xinghe.limits.places import Place
 from xinghe.limits.quota import Ask, Key, per_minute
+from xinghe.limits.store import AtWork, Rates
 
 
 class Budget(Protocol):
@@ -38,7 +38,7 @@ def asked(budgets: Iterable[Budget], model: str) -> tuple[list[Ask], list[Place]
     return asks, places
 
 
-def left(limiter: Limiter, places: Places, budget: Budget) -> int:
+async def left(rates: Rates, at_work: AtWork, budget: Budget) -> int:
     """What is left of a budget now: requests, Tokens, or places."""
     asks, wanted = asked([budget], budget.model or "")
-    return places.left(wanted[0]) if wanted else limiter.left(asks[0])
+    return await (at_work.left(wanted[0]) if wanted else rates.left(asks[0]))

@@ -12,19 +12,14 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from xinghe.limits.quota import MILLISECOND, MINUTE, Ask, Headers, Key, Quota, RateLimited
+from xinghe.limits.quota import MINUTE, Ask, Headers, Key, Quota
+from xinghe.limits.told import Look, headers, refusal
 
-_NAMES = {"rpm": "Requests", "tpm": "Tokens"}
 _MOST_DIPS = 64
 
 
-class _Look(msgspec.Struct):
-    """What an ask finds: its bucket's deficit before and, if it were granted, after."""
-
-    ask: Ask
-    bucket: _Bucket | None
-    before: int
-    after: int
+class _Look(Look):
+    bucket: _Bucket | None = None
 
 
 class Limiter:
@@ -44,7 +39,7 @@ class Limiter:
         """How many buckets are kept."""
         return len(self._buckets)
 
-    def left(self, ask: Ask) -> int:
+    async def left(self, ask: Ask) -> int:
         """What could be had of it now."""
         bucket = self._buckets.get(ask.key)
         return ask.quota.left(0 if bucket is None else bucket.now(self._clock()))
@@ -63,9 +58,9 @@ class Limiter:
             before = 0 if bucket is None else bucket.now(now)
             after = before + quota.amount(tokens) * quota.unit
             refused |= after > quota.capacity
-            looks.append(_Look(ask, bucket, before, after))
+            looks.append(_Look(ask, before, after, bucket))
         if refused:
-            raise _refusal(looks)
+            raise refusal(looks)
         self._events += 1
         for look in looks:
             if look.bucket is None:
@@ -73,8 +68,12 @@ class Limiter:
             else:
                 self._buckets.move_to_end(look.ask.key)
             look.bucket.update(self._events, now, look.before, look.after, look.ask.quota)
-        headers = _headers([(look.ask.quota, look.after) for look in looks])
-        return Admission(headers, self, asks, tokens, self._events)
+        told = headers([(look.ask.quota, look.after) for look in looks])
+        return Admission(told, self, asks, tokens, self._events)
+
+    async def take(self, asks: Sequence[Ask], tokens: int = 0) -> Admission:
+        """As `admit`, which waits for nothing."""
+        return self.admit(asks, tokens)
 
     def settle(self, ask: Ask, event: int, surplus: int) -> None:
         """Make what an ask was granted at an `event` less by `surplus` Tokens, as if asked so then.
@@ -190,48 +189,3 @@ class _Bucket(msgspec.Struct):
         self.dips = [
             (event, deficit - given if event > mark else deficit) for event, deficit in self.dips
         ]
-
-
-def _refusal(looks: Sequence[_Look]) -> RateLimited:
-    """The wait is that for the slowest limit: by then the others have what is asked as well."""
-    waits = [-((look.ask.quota.capacity - look.after) // look.ask.quota.refill) for look in looks]
-    longest = max(waits)
-    ask = looks[waits.index(longest)].ask
-    retry_after = -(-longest // MILLISECOND) / 1000
-    headers = _headers([(each.ask.quota, each.before) for each in looks])
-    return RateLimited(ask.quota.kind, ask.quota.limit, ask.scope, retry_after, headers)
-
-
-def _headers(deficits: Sequence[tuple[Quota, int]]) -> Headers:
-    """Limit, remaining and reset (the time until all of it is there again) of RPM and TPM.
-
-    Each is of the limit that has least remaining, and of such of the one that is full last. What
-    has no limit has no headers; QPS has none at all.
-    """
-    tightest: dict[str, tuple[int, int, int]] = {}
-    for quota, deficit in deficits:
-        name = _NAMES.get(quota.kind)
-        if name is not None:
-            told = (quota.left(deficit), deficit // -quota.refill, quota.limit)
-            tightest[name] = min(told, tightest.get(name, told))
-    headers = []
-    for name, (remaining, reset, limit) in tightest.items():
-        headers += [
-            (f"X-Ratelimit-Limit-{name}", str(limit)),
-            (f"X-Ratelimit-Remaining-{name}", str(remaining)),
-            (f"X-Ratelimit-Reset-{name}", duration(-reset)),
-        ]
-    return headers
-
-
-def duration(nanoseconds: int) -> str:
-    """As in `20ms`, `1s`, `1.5s`, `6m0s`, `1h0m0s`; rounded up to the millisecond."""
-    millis = -(-nanoseconds // MILLISECOND)
-    if 0 < millis < 1000:
-        return f"{millis}ms"
-    minutes, millis = divmod(millis, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{millis / 1000:g}s"
-    if minutes or hours:
-        text = f"{minutes}m{text}"
-    return f"{hours}h{text}" if hours else text

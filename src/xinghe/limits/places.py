@@ -73,7 +73,11 @@ class Places:
                 if not line.asked:
                     del self._lines[line.ask.key]
 
-    def left(self, ask: Place) -> int:
+    def refusal(self, ask: Place) -> RateLimited:
+        """What one hears who has its place of a limit, and has waited too long for another."""
+        return self._lines[ask.key].refusal()
+
+    async def left(self, ask: Place) -> int:
         """Places that are free."""
         line = self._lines.get(ask.key)
         return ask.limit if line is None else max(0, ask.limit - len(line.working))

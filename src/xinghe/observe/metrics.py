@@ -42,6 +42,11 @@ LOOP_LAG = Histogram(
     "How long the event loop was away from waiting work, looked at every 20 ms",
     buckets=_STILL,
 )
+LIMITS_SHARED = Gauge("xinghe_limits_shared", "1 while limits are shared through Valkey")
+LIMITS_GATEWAYS = Gauge("xinghe_limits_gateways", "Live gateways that share the limits")
+LIMITS_FAULTS = Counter(
+    "xinghe_limits_faults_total", "Calls that Valkey did not answer, by what went wrong", ["kind"]
+)
 UNSAFE = Counter("xinghe_unsafe_total", "Findings of moderation", ["place", "category"])
 MODERATION_REQUESTS = Counter(
     "xinghe_moderation_requests_total", "Texts sent to the moderation model", ["outcome"]

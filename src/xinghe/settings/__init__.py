@@ -29,3 +29,4 @@ from xinghe.settings.sections import (
 )
 from xinghe.settings.signin import OpenID, SignIn
 from xinghe.settings.urls import http_url, is_base_url, is_web_url, require_reachable
+from xinghe.settings.valkey import Valkey

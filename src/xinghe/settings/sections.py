@@ -16,6 +16,7 @@ from xinghe.settings.images import Images
 from xinghe.settings.payment import Payment
 from xinghe.settings.signin import SignIn
 from xinghe.settings.urls import http_url, is_base_url, is_web_url, require_reachable
+from xinghe.settings.valkey import Valkey
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(ge=0.05, le=86400)]
@@ -295,6 +296,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     embedding: Embedding = Embedding()
     images: Images = Images()
     database: Database = Database()
+    valkey: Valkey = Valkey()
     signin: SignIn = SignIn()
     payment: Payment = Payment()
     console: Console = Console()

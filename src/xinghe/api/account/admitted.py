@@ -14,9 +14,9 @@ from xinghe.api.query import Query
 Q = TypeVar("Q", bound=Scoped)
 
 
-def admitted(services: Services, exchange: Exchange, query: Query[Q]) -> tuple[Q, Format]:
+async def admitted(services: Services, exchange: Exchange, query: Query[Q]) -> tuple[Q, Format]:
     """What is asked, and in which form it is to be answered. Raises `ApiError`."""
     limits = services.live.now.catalog.limits
-    admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+    await admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
     asked = query.read(exchange.scope["query_string"])
     return asked, form_of(exchange, asked.format)

@@ -33,7 +33,7 @@ class BillingRoute(msgspec.Struct):
     database: Database
 
     async def subscription(self, exchange: Exchange) -> None:
-        self._admit(exchange)
+        await self._admit(exchange)
         principal = exchange.principal
         spent = await self._spent(principal, 0, EVER)
 
@@ -59,7 +59,7 @@ class BillingRoute(msgspec.Struct):
         await send_json(exchange, await self.database.read(read))
 
     async def usage(self, exchange: Exchange) -> None:
-        self._admit(exchange)
+        await self._admit(exchange)
         query, zone = QUERY.read(exchange.scope["query_string"]), zone_of("UTC")
         since, until = 0, EVER
         if query.start_date is not None:
@@ -73,9 +73,9 @@ class BillingRoute(msgspec.Struct):
         answer = BillingUsage("list", tokens(spent * CENTS), "0.01 Token")
         await send_json(exchange, answer)
 
-    def _admit(self, exchange: Exchange) -> None:
+    async def _admit(self, exchange: Exchange) -> None:
         limits = self.services.live.now.catalog.limits
-        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        await admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
     async def _spent(self, principal: Principal, since: int, until: int) -> int:
         """What a member has spent in some hours, whoever paid; micro-Tokens."""

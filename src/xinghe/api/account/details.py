@@ -57,7 +57,7 @@ class Details(msgspec.Struct):
     """Every method raises `ApiError` for what may not be asked so, and `StorageError`."""
 
     database: Database
-    left: Callable[[Limit], int] | None = None
+    left: Callable[[Limit], Awaitable[int]] | None = None
     """What is left of a budget that memory counts, in the process that does."""
 
     async def account(self, principal: Principal, query: AccountQuery) -> AccountShown:
@@ -70,7 +70,7 @@ class Details(msgspec.Struct):
         answer, in_memory = await self.database.read(read)
         for shown_one, limit in zip(answer.budgets, in_memory, strict=True):
             if limit is not None and self.left is not None:
-                shown_one.left = Decimal(self.left(limit))
+                shown_one.left = Decimal(await self.left(limit))
                 shown_one.used = shown_one.amount - shown_one.left
         return answer
 

@@ -53,7 +53,7 @@ class AccountRoute(msgspec.Struct):
     turns: ExportThrottle
 
     async def account(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, ACCOUNT)
+        query, form = await admitted(self.services, exchange, ACCOUNT)
         answer = await self.details.account(exchange.principal, query)
         if form == "json":
             await send_json(exchange, answer)
@@ -63,7 +63,7 @@ class AccountRoute(msgspec.Struct):
             )
 
     async def request(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, REQUEST)
+        query, form = await admitted(self.services, exchange, REQUEST)
         answer = await self.details.request(exchange.principal, query, exchange.path_id)
         if form == "json":
             await send_json(exchange, answer)
@@ -71,7 +71,7 @@ class AccountRoute(msgspec.Struct):
             await send_rows(exchange, form, RequestShown, _once([answer]), "request", self.turns)
 
     async def entries(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, ENTRIES)
+        query, form = await admitted(self.services, exchange, ENTRIES)
         page, after = self.details.entries(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await page(after, query.limit or PAGE))
@@ -82,7 +82,7 @@ class AccountRoute(msgspec.Struct):
         )
 
     async def failed(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, FAILED)
+        query, form = await admitted(self.services, exchange, FAILED)
         page, after = self.details.failed(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await page(after, query.limit or PAGE))
@@ -93,7 +93,7 @@ class AccountRoute(msgspec.Struct):
         )
 
     async def usage(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, USAGE)
+        query, form = await admitted(self.services, exchange, USAGE)
         page, start = await self.details.usage(exchange.principal, query)
         if form == "json":
             await send_json(exchange, await unless_gone(exchange, page(start, query.limit or MOST)))

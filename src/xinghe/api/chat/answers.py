@@ -119,7 +119,7 @@ class Answers:
         """
         services, model, card = self._services, exchange.model, request.card
         asks, _ = asked(exchange.principal.standing.limits, model)
-        admission = admit(services, exchange, model, asks, rpm=card.rpm, tpm=0, tokens=0)
+        admission = await admit(services, exchange, model, asks, rpm=card.rpm, tpm=0, tokens=0)
         try:
             _tell(exchange, form, request, chain)
             chat = ChatWork(

@@ -41,7 +41,7 @@ class CheckRoute(msgspec.Struct):
     async def __call__(self, exchange: Exchange) -> None:
         services = self.services
         limits = services.live.now.catalog.limits
-        admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        await admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
         parsed, card = await parse_request(
             CHAT[exchange.dialect], Kind.CHAT, exchange, services.live, services.settings.server,
             whole=False,

@@ -20,7 +20,7 @@ class ModerationsRoute(msgspec.Struct):
     async def __call__(self, exchange: Exchange) -> None:
         services = self.services
         limits = services.live.now.catalog.limits
-        admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        await admit(services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
         parsed = await parse_body(MODERATIONS, exchange, services.settings.server)
         texts = read_texts(parsed.checked({}))
         if parsed.ignored:

@@ -54,7 +54,7 @@ class ResponsesRoute(msgspec.Struct):
             await sending
 
     async def show(self, exchange: Exchange) -> None:
-        self._admit(exchange)
+        await self._admit(exchange)
         query = parse_qsl(exchange.scope["query_string"].decode("latin-1"))
         if ("stream", "true") in query:
             raise refuse("stream", True, "false: a response that is kept is not streamed again")
@@ -63,7 +63,7 @@ class ResponsesRoute(msgspec.Struct):
 
     async def input_items(self, exchange: Exchange) -> None:
         """What a kept response was asked."""
-        self._admit(exchange)
+        await self._admit(exchange)
         query = QUERY.read(exchange.scope["query_string"])
         principal = exchange.principal
         found = await self.keeping.find(principal, exchange.path_id)
@@ -72,13 +72,13 @@ class ResponsesRoute(msgspec.Struct):
         await exchange.send_json(page(await conversation(before, found), query))
 
     async def delete(self, exchange: Exchange) -> None:
-        self._admit(exchange)
+        await self._admit(exchange)
         await self.keeping.delete(exchange.principal, exchange.path_id)
         await exchange.send_json(Deleted(exchange.path_id))
 
     async def cancel(self, exchange: Exchange) -> None:
         """A stream that is being made ends; what has ended is shown as it is."""
-        self._admit(exchange)
+        await self._admit(exchange)
         await read_body(exchange, self.services.settings.server)
         name = exchange.path_id
         response = await self.running.cancel(exchange.principal, name)
@@ -87,9 +87,9 @@ class ResponsesRoute(msgspec.Struct):
             return
         await exchange.send_json((await self.keeping.find(exchange.principal, name)).response)
 
-    def _admit(self, exchange: Exchange) -> None:
+    async def _admit(self, exchange: Exchange) -> None:
         limits = self.services.live.now.catalog.limits
-        admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
+        await admit(self.services, exchange, NO_MODEL, rpm=limits.rpm, tpm=limits.tpm, tokens=0)
 
 
 class _Wording:

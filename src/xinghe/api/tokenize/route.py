@@ -36,7 +36,9 @@ class TokenizeRoute(msgspec.Struct):
         if parsed.ignored:
             tell_ignored(exchange, TOKENIZE, parsed.ignored)
         asks, _ = asked(exchange.principal.standing.limits, exchange.model)
-        admission = admit(services, exchange, exchange.model, asks, rpm=card.rpm, tpm=0, tokens=0)
+        admission = await admit(
+            services, exchange, exchange.model, asks, rpm=card.rpm, tpm=0, tokens=0
+        )
         admission.settle(0)
         framed = request.add_special_tokens is not False
         exchange.set_header("x-served-by", own.engine.served_by)

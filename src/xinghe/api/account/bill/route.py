@@ -26,7 +26,7 @@ class BillRoute(msgspec.Struct):
     turns: ExportThrottle
 
     async def bill(self, exchange: Exchange) -> None:
-        query, form = admitted(self.services, exchange, QUERY)
+        query, form = await admitted(self.services, exchange, QUERY)
         at = now()
         month = asked(query, at)
         subject = await self.bills.subject(exchange.principal, query)

@@ -1,0 +1,1 @@
+"""Limits that several gateways share on a Valkey server."""
