@@ -89,7 +89,7 @@ def test_it_is_refused_in_time_and_the_second_time_at_once(
     "schema",
     [
         hostile.pattern_properties(100, "http"),
-        hostile.choices(10, 11),
+        hostile.choices(11, 11),
         hostile.mutual(50),
         hostile.twice(24),
     ],
