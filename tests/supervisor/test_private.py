@@ -111,10 +111,10 @@ def no_child_inherits_a_socket(busy: Server) -> None:
     for process in workers:
         assert process.net_connections("inet") == [], process.cmdline()
         # Its parent has the other ends of the pipes in which they speak, and nobody else has.
-        own = set(sockets(process).values())
-        spoken = {what for what in own & set(sockets(gateway).values()) if "pipe:" in what}
+        ends = set(sockets(process).values())
+        spoken = {what for what in ends & set(sockets(gateway).values()) if "pipe:" in what}
         assert len(spoken) <= len(STANDARD), process.cmdline()
-        shared = {what for what in own if held[what] > (2 if what in spoken else 1)}
+        shared = {what for what in ends if held[what] > (2 if what in spoken else 1)}
         assert not shared, process.cmdline()
     for process in root(busy).children():
         assert inheritable(process) <= STANDARD, process.cmdline()
