@@ -144,7 +144,7 @@ async def _serve(
         await server.serve([socket.socket(fileno=spec.socket)])
     finally:
         listening.cancel()
-        has_moved = moving.done()
+        has_moved = moving.done() and moving.exception() is None
         moving.cancel()
         metrics_server.should_exit = True
         await measured

@@ -7,6 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from xinghe.limits.places import Place, Places
 from xinghe.limits.quota import Key
@@ -131,7 +132,7 @@ class SharedPlaces:
         whole = list(self._working)
         for at in range(0, len(whole), _AT_ONCE):
             some = whole[at : at + _AT_ONCE]
-            self._server.later(lambda some=some: self._renewed(some))  # type: ignore[misc]
+            self._server.later(partial(self._renewed, some))
 
     def _renewed(self, some: Sequence[str]) -> Call | None:
         """Of those who are still at work when it is sent: who has left is not brought back."""

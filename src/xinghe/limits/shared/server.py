@@ -117,14 +117,15 @@ class Server:
 
     async def _sent(self) -> None:
         while self._later and not self.away:
-            call = self._later.popleft()()
+            make = self._later.popleft()
+            call = make()
             if call is None:
                 continue
             try:
                 await self.ask(call.operation, call.keys, *call.arguments)
             except Away:
                 if call.keep:
-                    self._later.append(lambda call=call: call)  # type: ignore[misc]
+                    self._later.append(make)
 
     async def _ask(self, operation: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         # The client may swallow a cancellation (seen with 6.2.0), hence a task of its own.
