@@ -93,7 +93,7 @@ def test_what_it_names_is_there(file: Path) -> None:
     used = set()
     for name, service in told["services"].items():
         assert set(service.get("depends_on", ())) <= set(told["services"]), name
-        for volume in service["volumes"]:
+        for volume in service.get("volumes", ()):
             source, target, *_ = volume.split(":")
             assert target.startswith("/")
             if not source.startswith("."):
@@ -122,7 +122,11 @@ def test_its_settings_are_known_and_nothing_secret_stands_in_it(file: Path, tmp_
 
 
 def _filled(value: str) -> str:
-    filled = {"POSTGRES_PASSWORD": "f00d", "PUBLIC_URL": "https://llm.example.edu"}
+    filled = {
+        "POSTGRES_PASSWORD": "f00d",
+        "VALKEY_PASSWORD": "f00e",
+        "PUBLIC_URL": "https://llm.example.edu",
+    }
     return re.sub(r"\$\{(\w+)[^}]*\}", lambda match: filled[match[1]], value)
 
 
