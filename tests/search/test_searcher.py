@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from tests.kit.pace import allowed
 from tests.search.fake_searxng import FakeSearxng
+from tests.search.papers import pdf
 from xinghe.engines.prompts import estimated_tokens
 from xinghe.fetching import Fetcher
 from xinghe.search import Found, Reference, Searcher, SearchFailed
@@ -66,11 +67,13 @@ async def test_pages_are_read_and_the_late_ones_keep_their_snippet(fake: FakeSea
     extractor = Extractor()
     await extractor.read(
         "<html><body><p>春眠不觉晓，处处闻啼鸟。</p></body></html>".encode(), "html"
-    )  # its start is not what is measured
+    )  # its start is not what is measured, nor its first of each kind
+    await extractor.read(pdf("Asian Games"), "pdf")
     before, began = count("found"), time.monotonic()
-    web = searcher(fake, deadline=4.0, extractor=extractor)
+    # It reads at a low priority: where others are at work, a page takes seconds.
+    web = searcher(fake, deadline=8.0, extractor=extractor)
     found = {each.title: each for each in await ask(web)}
-    assert time.monotonic() - began < allowed(6)
+    assert time.monotonic() - began < allowed(10)
     assert "二百零一枚" in found["标题article"].text
     assert "alert" not in found["标题article"].text
     assert "medal table" in found["标题paper"].text
